@@ -1,0 +1,405 @@
+"""The machine as arrays: nodes joined by directed channels, and endpoints that send and receive.
+
+Every chip is described in the same terms (DESIGN §2), so one network model serves all:
+
+* a **node** holds input FIFOs (**ports**) and grants its outgoing channels;
+* a **channel** leads from a node to one port; it has a latency, a credit latency and a time per
+  flit;
+* an **endpoint** (PE, memory interface, host) has source ports, into which its packets are
+  written, and a sink port, where packets end.
+
+A *source port* belongs to the node that forwards from it: on synthetic machines that is the router
+itself (an endpoint's source queue is its router's local input FIFO), on SpiNNaker2 it is a node of
+the PE's own, from which an injection channel leads to the QPE router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import MachineError
+
+if TYPE_CHECKING:
+    from chipsim.machine.description import Description
+
+I8 = NDArray[np.int8]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+
+class NodeKind(IntEnum):
+    """Which packets of an input FIFO may ask for an output."""
+
+    FIFO = 0
+    """Only the head."""
+    POOL = 1
+    """Any packet, the oldest first (an issue buffer)."""
+
+
+class Branching(IntEnum):
+    """How a packet may split at a node."""
+
+    NONE = 0
+    LOCAL = 1
+    """Among the PEs of the node's own quad, by mask."""
+    ANY = 2
+
+
+class Routing(IntEnum):
+    """How the node finds a packet's output; a route that disagrees is not valid."""
+
+    XY = 0
+    LUT = 1
+    TABLE = 2
+    SOURCE = 3
+
+
+class PortKind(IntEnum):
+    """What feeds and what empties an input FIFO."""
+
+    LINK = 0
+    """Fed by a channel, emptied by its node."""
+    SOURCE = 1
+    """Fed by an endpoint's sends, emptied by its node."""
+    SINK = 2
+    """Fed by a channel, emptied by the endpoint's program."""
+
+
+class FullPolicy(IntEnum):
+    """What happens to a packet that finds a sink port full."""
+
+    STALL = 0
+    DROP = 1
+    OVERWRITE = 2
+
+
+class EndpointKind(IntEnum):
+    """What an endpoint is."""
+
+    PE = 0
+    DRAM = 1
+    HOST = 2
+
+
+UNBOUNDED = 0
+"""A port capacity without limit."""
+
+
+@dataclass(frozen=True)
+class ChannelClass:
+    """What channels of one kind share.
+
+    Attributes
+    ----------
+    name : str
+        ``inject``, ``noc``, ``eject``, ``router_in``, ``lookup``, ``router_out``, ``link_short``…
+    flits : mapping of int to int
+        Flits (or link frames) of a packet by its payload size [bit]; every payload the machine
+        knows is listed.
+    pj_per_flit : float
+        Energy per flit and channel [pJ].
+    energy_part : str
+        The line of the energy account that it belongs to (``noc``, ``router``, ``links``).
+    """
+
+    name: str
+    flits: Mapping[int, int]
+    pj_per_flit: float = 0.0
+    energy_part: str = "noc"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A chip, board or synthetic mesh, as arrays.
+
+    Attributes
+    ----------
+    node_kind, node_branching, node_routing : ndarray of int8, shape (nodes,)
+        :class:`NodeKind`, :class:`Branching`, :class:`Routing`.
+    node_hop : ndarray of int8, shape (nodes,)
+        1 where a visit counts as a packet-hop (routers), 0 at the nodes of endpoints and at the
+        packet router's input node (its pool counts).
+    node_chip, node_x, node_y : ndarray of int32, shape (nodes,)
+        Chip index and tile.
+    node_wait_ps : ndarray of int64, shape (nodes,)
+        How long a packet may ask for an output before its ungranted branches are dropped [ps];
+        -1 where blocked packets hold their place.
+    port_node, port_capacity : ndarray of int32, shape (ports,)
+        The node a port belongs to; capacity in packets, 0 = unbounded. A sink port's node is -1.
+    port_kind, port_full : ndarray of int8, shape (ports,)
+        :class:`PortKind`; :class:`FullPolicy` (matters for sinks).
+    channel_node, channel_port : ndarray of int32, shape (channels,)
+        Source node and far port.
+    channel_latency_ps, channel_credit_ps, channel_flit_ps : ndarray of int64, shape (channels,)
+        Latency, credit latency and time per flit [ps], each at least 1.
+    channel_class : ndarray of int8, shape (channels,)
+        Index into ``classes``.
+    endpoint_kind : ndarray of int8; endpoint_chip, endpoint_x, endpoint_y, endpoint_index : int32
+        :class:`EndpointKind`; chip, tile, and number within the tile (PE 0..3).
+    endpoint_port, endpoint_dma_port, endpoint_sink : ndarray of int32, shape (endpoints,)
+        Source port of its packets (TX register sets), source port of its DMA flits and memory
+        replies (unbounded; -1 if there is none), sink port.
+    lut : ndarray of int32, shape (nodes, tiles) or None
+        For nodes with :attr:`Routing.LUT` or :attr:`Routing.XY`: the outgoing channel towards each
+        destination tile of the same chip (index ``y * grid_width + x``), -1 where there is none.
+    """
+
+    name: str
+    description: Description
+    classes: tuple[ChannelClass, ...]
+    node_kind: I8
+    node_branching: I8
+    node_routing: I8
+    node_hop: I8
+    node_chip: I32
+    node_x: I32
+    node_y: I32
+    node_wait_ps: I64
+    node_labels: tuple[str, ...]
+    port_node: I32
+    port_capacity: I32
+    port_kind: I8
+    port_full: I8
+    channel_node: I32
+    channel_port: I32
+    channel_latency_ps: I64
+    channel_credit_ps: I64
+    channel_flit_ps: I64
+    channel_class: I8
+    endpoint_kind: I8
+    endpoint_chip: I32
+    endpoint_x: I32
+    endpoint_y: I32
+    endpoint_index: I32
+    endpoint_port: I32
+    endpoint_dma_port: I32
+    endpoint_sink: I32
+    grid_width: int
+    grid_height: int
+    lut: I32 | None = None
+    extras: Mapping[str, int] = field(default_factory=dict)
+    """Named single nodes, for example ``packet_router`` (the pool node of chip 0)."""
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.node_kind)
+
+    @property
+    def ports(self) -> int:
+        """Number of ports."""
+        return len(self.port_node)
+
+    @property
+    def channels(self) -> int:
+        """Number of directed channels."""
+        return len(self.channel_node)
+
+    @property
+    def endpoints(self) -> int:
+        """Number of endpoints."""
+        return len(self.endpoint_kind)
+
+    def endpoint_at(self, x: int, y: int, index: int = 0, chip: int = 0) -> int:
+        """Return the endpoint at tile (x, y), number ``index``, of ``chip``.
+
+        Raises
+        ------
+        MachineError
+            If there is none.
+        """
+        found = self._endpoint_index.get((chip, x, y, index))
+        if found is None:
+            raise MachineError(
+                f"{self.name}: no endpoint {index} at tile ({x}, {y}) of chip {chip}; "
+                f"tiles run over x 0..{self.grid_width - 1}, y 0..{self.grid_height - 1}, with "
+                "the holes that `chipsim machine` draws"
+            )
+        return found
+
+    @property
+    def _endpoint_index(self) -> dict[tuple[int, int, int, int], int]:
+        cached: dict[tuple[int, int, int, int], int] | None = self.__dict__.get("_index")
+        if cached is None:
+            keys = zip(
+                self.endpoint_chip.tolist(),
+                self.endpoint_x.tolist(),
+                self.endpoint_y.tolist(),
+                self.endpoint_index.tolist(),
+                strict=True,
+            )
+            cached = {key: i for i, key in enumerate(keys)}
+            object.__setattr__(self, "_index", cached)
+        return cached
+
+    def pes(self) -> I32:
+        """Return the endpoints that are PEs, in machine order."""
+        return np.flatnonzero(self.endpoint_kind == EndpointKind.PE).astype(np.int32)
+
+    def endpoint_label(self, endpoint: int) -> str:
+        """Return a name such as ``PE(1,6,0)``, ``DRAM(0,5)`` or ``HOST(5,7)``."""
+        kind = EndpointKind(int(self.endpoint_kind[endpoint])).name
+        where = [int(self.endpoint_x[endpoint]), int(self.endpoint_y[endpoint])]
+        if kind == "PE":
+            where.append(int(self.endpoint_index[endpoint]))
+        chip = int(self.endpoint_chip[endpoint])
+        prefix = f"chip {chip} " if self.node_chip.size and int(self.node_chip.max()) > 0 else ""
+        return f"{prefix}{kind}({','.join(map(str, where))})"
+
+    def channel_label(self, channel: int) -> str:
+        """Return a name such as ``noc router(1,1) -> router(2,1)``."""
+        port = int(self.channel_port[channel])
+        far = int(self.port_node[port])
+        if far >= 0:
+            target = self.node_labels[far]
+        else:
+            sinks = np.flatnonzero(self.endpoint_sink == port)
+            target = self.endpoint_label(int(sinks[0])) if len(sinks) else f"sink {port}"
+        source = self.node_labels[int(self.channel_node[channel])]
+        name = self.classes[int(self.channel_class[channel])].name
+        return f"{name} {source} -> {target}"
+
+
+class MachineBuilder:
+    """Collects nodes, ports, channels and endpoints one by one and freezes them into arrays."""
+
+    def __init__(self, name: str, description: Description, width: int, height: int) -> None:
+        self.name = name
+        self.description = description
+        self.width = width
+        self.height = height
+        self._classes: list[ChannelClass] = []
+        self._nodes: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self._labels: list[str] = []
+        self._ports: list[tuple[int, int, int, int]] = []
+        self._channels: list[tuple[int, int, int, int, int, int]] = []
+        self._endpoints: list[tuple[int, int, int, int, int, int, int, int]] = []
+        self.extras: dict[str, int] = {}
+
+    def channel_class(self, cls: ChannelClass) -> int:
+        """Add a channel class and return its index."""
+        self._classes.append(cls)
+        return len(self._classes) - 1
+
+    def node(
+        self,
+        label: str,
+        *,
+        kind: NodeKind = NodeKind.FIFO,
+        branching: Branching = Branching.NONE,
+        routing: Routing = Routing.XY,
+        hop: bool = True,
+        chip: int = 0,
+        x: int = -1,
+        y: int = -1,
+        wait_ps: int = -1,
+    ) -> int:
+        """Add a node and return its index."""
+        self._nodes.append((kind, branching, routing, int(hop), chip, x, y, wait_ps))
+        self._labels.append(label)
+        return len(self._nodes) - 1
+
+    def port(
+        self,
+        node: int,
+        capacity: int,
+        kind: PortKind = PortKind.LINK,
+        full: FullPolicy = FullPolicy.STALL,
+    ) -> int:
+        """Add an input FIFO (``node`` = -1 for a sink) and return its index."""
+        self._ports.append((node, capacity, kind, full))
+        return len(self._ports) - 1
+
+    def channel(
+        self, node: int, port: int, cls: int, latency_ps: int, flit_ps: int, credit_ps: int
+    ) -> int:
+        """Add a channel from ``node`` to ``port`` and return its index.
+
+        Raises
+        ------
+        MachineError
+            If one of the three times is below 1 ps (equal-time rules rest on that).
+        """
+        if min(latency_ps, flit_ps, credit_ps) < 1:
+            raise MachineError(
+                f"{self.name}: channel {self._classes[cls].name} from {self._labels[node]}: got "
+                f"latency {latency_ps} ps, flit {flit_ps} ps, credit {credit_ps} ps; expected at "
+                "least 1 ps each; raise the figure"
+            )
+        self._channels.append((node, port, latency_ps, credit_ps, flit_ps, cls))
+        return len(self._channels) - 1
+
+    def endpoint(
+        self,
+        kind: EndpointKind,
+        *,
+        port: int,
+        sink: int,
+        dma_port: int = -1,
+        chip: int = 0,
+        x: int = -1,
+        y: int = -1,
+        index: int = 0,
+    ) -> int:
+        """Add an endpoint and return its index."""
+        self._endpoints.append((kind, chip, x, y, index, port, dma_port, sink))
+        return len(self._endpoints) - 1
+
+    def build(self, lut: I32 | None = None) -> Machine:
+        """Freeze everything added so far."""
+        nodes = np.array(self._nodes, dtype=np.int64).reshape(-1, 8)
+        ports = np.array(self._ports, dtype=np.int64).reshape(-1, 4)
+        channels = np.array(self._channels, dtype=np.int64).reshape(-1, 6)
+        ends = np.array(self._endpoints, dtype=np.int64).reshape(-1, 8)
+
+        def i8(column: NDArray[np.int64]) -> I8:
+            return np.ascontiguousarray(column, dtype=np.int8)
+
+        def i32(column: NDArray[np.int64]) -> I32:
+            return np.ascontiguousarray(column, dtype=np.int32)
+
+        def i64(column: NDArray[np.int64]) -> I64:
+            return np.ascontiguousarray(column, dtype=np.int64)
+
+        return Machine(
+            name=self.name,
+            description=self.description,
+            classes=tuple(self._classes),
+            node_kind=i8(nodes[:, 0]),
+            node_branching=i8(nodes[:, 1]),
+            node_routing=i8(nodes[:, 2]),
+            node_hop=i8(nodes[:, 3]),
+            node_chip=i32(nodes[:, 4]),
+            node_x=i32(nodes[:, 5]),
+            node_y=i32(nodes[:, 6]),
+            node_wait_ps=i64(nodes[:, 7]),
+            node_labels=tuple(self._labels),
+            port_node=i32(ports[:, 0]),
+            port_capacity=i32(ports[:, 1]),
+            port_kind=i8(ports[:, 2]),
+            port_full=i8(ports[:, 3]),
+            channel_node=i32(channels[:, 0]),
+            channel_port=i32(channels[:, 1]),
+            channel_latency_ps=i64(channels[:, 2]),
+            channel_credit_ps=i64(channels[:, 3]),
+            channel_flit_ps=i64(channels[:, 4]),
+            channel_class=i8(channels[:, 5]),
+            endpoint_kind=i8(ends[:, 0]),
+            endpoint_chip=i32(ends[:, 1]),
+            endpoint_x=i32(ends[:, 2]),
+            endpoint_y=i32(ends[:, 3]),
+            endpoint_index=i32(ends[:, 4]),
+            endpoint_port=i32(ends[:, 5]),
+            endpoint_dma_port=i32(ends[:, 6]),
+            endpoint_sink=i32(ends[:, 7]),
+            grid_width=self.width,
+            grid_height=self.height,
+            lut=lut,
+            extras=dict(self.extras),
+        )
