@@ -1,0 +1,80 @@
+"""Strategies by name: those of this package, and those that others bring by entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Literal, TypeAlias, cast
+
+import numpy as np
+
+from chipsim import registry
+from chipsim.errors import PluginError, did_you_mean
+from chipsim.machine.model import Machine
+from chipsim.machine.route import Route
+from chipsim.mapping.application import Application, Name
+
+NetRoutes: TypeAlias = tuple[Route, ...]
+"""The routes of one net: every packet of it is sent once along each, in this order."""
+
+Placer: TypeAlias = Callable[[Application, Machine, np.random.Generator], dict[Name, int]]
+"""``place(application, machine, rng)`` returns the endpoint of every vertex."""
+
+Router: TypeAlias = Callable[
+    [Application, Mapping[Name, int], Machine, np.random.Generator], dict[Name, NetRoutes]
+]
+"""``route(application, placement, machine, rng)`` returns the routes of every net."""
+
+Stage: TypeAlias = Literal["placer", "router"]
+
+BUILTIN: dict[str, dict[str, str]] = {
+    "placer": {
+        "paper": "chipsim.mapping.placement.paper:place",
+        "random": "chipsim.mapping.placement.random:place",
+        "sequential": "chipsim.mapping.placement.sequential:place",
+    },
+    "router": {
+        "default": "chipsim.mapping.routing.default:route",
+    },
+}
+"""Strategies of this package by stage and name; they need no entry point, so that a source tree
+works without being installed. A plug-in cannot take one of these names."""
+
+
+def names(stage: Stage) -> list[str]:
+    """Return the names of all strategies of a stage, in alphabetical order."""
+    return sorted({*BUILTIN[stage], *registry.entries(f"chipsim.{stage}s")})
+
+
+def placer(strategy: str | Placer) -> Placer:
+    """Return a placer by name; a function is returned as it is.
+
+    Raises
+    ------
+    PluginError
+        If no placer has this name, or its package cannot be loaded.
+    """
+    return cast(Placer, _find("placer", strategy))
+
+
+def router(strategy: str | Router) -> Router:
+    """Return a router by name; a function is returned as it is.
+
+    Raises
+    ------
+    PluginError
+        If no router has this name, or its package cannot be loaded.
+    """
+    return cast(Router, _find("router", strategy))
+
+
+def _find(stage: Stage, strategy: Any) -> Any:
+    if callable(strategy):
+        return strategy
+    if strategy in BUILTIN[stage]:
+        module, _, attribute = BUILTIN[stage][strategy].partition(":")
+        return getattr(import_module(module), attribute)
+    known = names(stage)
+    if strategy not in known:
+        raise PluginError(f"unknown {stage} {strategy!r}{did_you_mean(str(strategy), known)}")
+    return registry.load(f"chipsim.{stage}s", strategy)
