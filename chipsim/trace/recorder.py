@@ -1,0 +1,343 @@
+"""The recorder: takes columns in bulk, always counts, and writes what its level asks for.
+
+A call copies its columns into a block; counting, filtering and writing happen once per block, so a
+call with three rows costs a few microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import TraceError, did_you_mean
+from chipsim.trace.aggregates import PACKET_COLUMNS, TICK_COLUMNS, Aggregates
+from chipsim.trace.schema import CHANNELS, HOPS, OUTCOMES, PACKETS, TICKS, Labels, TraceSchema
+from chipsim.trace.writer import ROWS_PER_PART, DatasetWriter, Rows, column_problems
+from chipsim.units import FOREVER
+
+Level = Literal["summary", "packets", "hops"]
+LEVELS: tuple[Level, ...] = ("summary", "packets", "hops")
+"""``summary`` writes no trace; ``packets`` packets, ticks and channels; ``hops`` every grant too.
+"""
+
+_BLOCK_ROWS = 1 << 15
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which rows are written; counts are over all rows. Empty tuples mean no limit.
+
+    Attributes
+    ----------
+    start_ps, end_ps : int
+        Rows whose end (packets, ticks), grant (hops) or window's end (channels) lies in
+        [start, end) [ps].
+    first_batch, last_batch : int
+        Batches, both included; rows without a batch (-1) are kept only without this limit.
+    vertices : tuple of int
+        Source vertices of packets and hops.
+    kinds : tuple of str
+        Kinds of packets.
+    """
+
+    start_ps: int = 0
+    end_ps: int = FOREVER
+    first_batch: int | None = None
+    last_batch: int | None = None
+    vertices: tuple[int, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def mask(self, schema: TraceSchema, rows: Rows, kinds: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Return which rows are in the window; limits on columns a data set has not do nothing."""
+        time = rows[schema.time]
+        keep: NDArray[np.bool_] = (time >= self.start_ps) & (time < self.end_ps)
+        if "batch" in rows:
+            if self.first_batch is not None:
+                keep &= rows["batch"] >= self.first_batch
+            if self.last_batch is not None:
+                keep &= (rows["batch"] <= self.last_batch) & (rows["batch"] >= 0)
+        if self.vertices and "packet_source" in rows:
+            keep &= np.isin(rows["packet_source"], self.vertices)
+        if self.kinds and "kind" in rows:
+            keep &= np.isin(rows["kind"], [kinds.index(name) for name in self.kinds])
+        return keep
+
+
+class Recorder:
+    """Records a run.
+
+    Parameters
+    ----------
+    level : {"summary", "packets", "hops"}
+    directory : Path or None
+        The run's directory; None counts without writing (level ``summary`` only).
+    kinds : tuple of str
+        Names of the packet kinds; rows give positions in it.
+    phases : tuple of str
+        Names of the application's phases; rows give positions in it.
+    window : Window
+    rows_per_part : int
+
+    Attributes
+    ----------
+    counts : Aggregates
+        Read it through :meth:`aggregates`, which brings it up to date.
+
+    Raises
+    ------
+    TraceError
+        For an unknown level, kind or phase, a level without a directory, or a directory that
+        already holds a trace.
+
+    Examples
+    --------
+    >>> recorder = Recorder(kinds=("spike", "error"))
+    >>> recorder.packets(kind=0, injected_ps=np.array([0, 10]), ended_ps=np.array([5, 30]),
+    ...                  hops=1, waited_ps=0, late=False)
+    >>> recorder.aggregates().all_latencies().max()
+    20
+    """
+
+    def __init__(
+        self,
+        level: Level = "summary",
+        directory: Path | None = None,
+        *,
+        kinds: tuple[str, ...] = ("packet",),
+        phases: tuple[str, ...] = ("none",),
+        window: Window | None = None,
+        rows_per_part: int = ROWS_PER_PART,
+    ) -> None:
+        self.level = level
+        self.kinds = kinds
+        self.phases = phases
+        self._counts = Aggregates(kinds)
+        self._sent = np.zeros(len(kinds), np.int64)
+        window = window or Window()
+        self._check(level, directory, window)
+        labels = {"kind": kinds, "phase": phases, "outcome": OUTCOMES}
+
+        def stream(
+            schema: TraceSchema,
+            needed: tuple[str, ...],
+            count: Callable[[Rows], None] | None,
+            lowest: Level = "packets",
+        ) -> _Stream:
+            writer = None
+            if directory is not None and LEVELS.index(level) >= LEVELS.index(lowest):
+                writer = DatasetWriter(
+                    directory / schema.directory, schema, labels, rows_per_part=rows_per_part
+                )
+            return _Stream(schema, needed, labels, window, writer, count)
+
+        self._packets = stream(PACKETS, PACKET_COLUMNS, self._counts.add_packets)
+        self._ticks = stream(TICKS, TICK_COLUMNS, self._counts.add_ticks)
+        self._channels = stream(CHANNELS, (), None)
+        self._hops = stream(HOPS, (), None, "hops")
+        self._streams = (self._packets, self._ticks, self._channels, self._hops)
+
+    @property
+    def writes_packets(self) -> bool:
+        """Whether packets need all their columns; else :data:`PACKET_COLUMNS` are enough."""
+        return self._packets.writer is not None
+
+    @property
+    def writes_hops(self) -> bool:
+        """Whether the network should keep a hop log for :meth:`hops`."""
+        return self._hops.writer is not None
+
+    def sends(self, kind: NDArray[Any]) -> None:
+        """Count packets sent, one code of a kind each."""
+        self._sent += np.bincount(kind, minlength=len(self.kinds))
+
+    def packets(self, **columns: Any) -> None:
+        """Take copies that ended: columns of :data:`chipsim.trace.schema.PACKETS`.
+
+        Arrays of one length, or scalars that hold for every row; ``ended_ps`` must be an array.
+        Arrays are copied. Columns with a default may be missing, and at level ``summary`` all but
+        :data:`chipsim.trace.aggregates.PACKET_COLUMNS`.
+
+        Raises
+        ------
+        TraceError
+            For unknown or missing columns, a value that does not fit its column, an unknown code.
+        """
+        self._packets.put(columns)
+
+    def ticks(self, **columns: Any) -> None:
+        """Take handlers that ended: columns of :data:`chipsim.trace.schema.TICKS`."""
+        self._ticks.put(columns)
+
+    def channels(self, **columns: Any) -> None:
+        """Take windows of channels: columns of :data:`chipsim.trace.schema.CHANNELS`."""
+        self._channels.put(columns)
+
+    def hops(self, **columns: Any) -> None:
+        """Take grants: columns of :data:`chipsim.trace.schema.HOPS`; only written, not counted."""
+        self._hops.put(columns)
+
+    def flush(self, watermark_ps: int) -> None:
+        """Say that no later row, of any data set, ends before ``watermark_ps``.
+
+        Packets that lie in an inbox have ended but were not handed over: while there are any, the
+        watermark must not pass the earliest of them.
+        """
+        for stream in self._streams:
+            stream.watermark = max(stream.watermark, watermark_ps)
+
+    def aggregates(self) -> Aggregates:
+        """Return the counts over everything handed over so far."""
+        self._packets.drain()
+        self._ticks.drain()
+        return self._counts
+
+    def packets_sent(self) -> dict[str, int]:
+        """Return for each kind the packets counted by :meth:`sends`."""
+        return dict(zip(self.kinds, self._sent.tolist(), strict=True))
+
+    def close(self) -> None:
+        """Write everything that is left. Also right after an interruption."""
+        for stream in self._streams:
+            stream.drain()
+            if stream.writer is not None:
+                stream.writer.close()
+
+    def _check(self, level: str, directory: Path | None, window: Window) -> None:
+        if level not in LEVELS:
+            raise TraceError(f"trace level: got {level!r}{did_you_mean(level, LEVELS)}")
+        if level != "summary" and directory is None:
+            raise TraceError(
+                f"trace level {level!r} writes files, but there is no run directory; "
+                "give one with --out DIR or take trace.level=summary"
+            )
+        for name in window.kinds:
+            if name not in self.kinds:
+                raise TraceError(
+                    f"trace window: unknown kind {name!r}{did_you_mean(name, self.kinds)}"
+                )
+
+
+class _Stream:
+    """One data set's block, its counter and its writer."""
+
+    def __init__(
+        self,
+        schema: TraceSchema,
+        needed: tuple[str, ...],
+        labels: Labels,
+        window: Window,
+        writer: DatasetWriter | None,
+        count: Callable[[Rows], None] | None,
+    ) -> None:
+        self.schema = schema
+        self.writer = writer
+        self.watermark = 0
+        names = schema.names if writer is not None else needed
+        self._dtypes = {name: schema.dtypes()[name] for name in names}
+        self._limits = {name: _limits(dtype) for name, dtype in self._dtypes.items()}
+        self._defaults = {c.name: c.default for c in schema.columns if c.default is not None}
+        self._labels = {name: labels[name] for name in names if name in labels}
+        self._kinds = labels["kind"]
+        self._window = window
+        self._count = count
+        self._accepted: set[tuple[str, ...]] = set()
+        self._block: Rows = {}
+        self._filled = 0
+
+    def put(self, columns: Mapping[str, Any]) -> None:
+        """Copy columns into the block."""
+        self._check_names(columns)
+        if not self._dtypes:
+            return
+        length = len(columns[self.schema.time])
+        start = 0
+        while start < length:
+            if not self._block:
+                self._block = {n: np.empty(_BLOCK_ROWS, t) for n, t in self._dtypes.items()}
+            count = min(length - start, _BLOCK_ROWS - self._filled)
+            for name, block in self._block.items():
+                self._copy(
+                    name,
+                    block[self._filled : self._filled + count],
+                    columns.get(name, self._defaults.get(name)),
+                    start,
+                    length,
+                )
+            self._filled += count
+            start += count
+            if self._filled == _BLOCK_ROWS:
+                self.drain()
+
+    def drain(self) -> None:
+        """Count and write the block."""
+        if not self._filled:
+            return
+        rows = {name: column[: self._filled] for name, column in self._block.items()}
+        self._filled = 0
+        for name, names in self._labels.items():
+            self._check_codes(name, rows[name], len(names))
+        if self._count is not None:
+            self._count(rows)
+        if self.writer is not None:
+            if 2 * len(rows[self.schema.time]) < _BLOCK_ROWS:
+                rows = {name: column.copy() for name, column in rows.items()}
+            else:
+                self._block = {}  # the writer keeps the arrays
+            keep = self._window.mask(self.schema, rows, self._kinds)
+            if not keep.all():
+                rows = {name: column[keep] for name, column in rows.items()}
+            self.writer.append(rows)
+            self.writer.flush(self.watermark)
+
+    def _check_names(self, columns: Mapping[str, Any]) -> None:
+        names = tuple(columns)
+        if names in self._accepted:
+            return
+        missing = self._dtypes.keys() - self._defaults.keys() - columns.keys()
+        unknown = columns.keys() - set(self.schema.names)
+        if missing or unknown:
+            told = {name: None for name in self.schema.names if name not in missing}
+            problem = column_problems(self.schema, {**told, **dict.fromkeys(sorted(unknown))})
+            raise TraceError(f"{self.schema.name}: {problem}")
+        self._accepted.add(names)
+
+    def _copy(self, name: str, target: NDArray[Any], value: Any, start: int, length: int) -> None:
+        low, high = self._limits[name]
+        if isinstance(value, np.ndarray) and value.ndim:
+            if len(value) != length:
+                raise TraceError(
+                    f"{self.schema.name}: column {name} has {len(value)} rows, expected {length} "
+                    f"as in {self.schema.time}, or a single value for all rows"
+                )
+            value = value[start : start + len(target)]
+            fits = value.dtype == target.dtype or (
+                value.dtype.kind in "iu" and low <= int(value.min()) and int(value.max()) <= high
+            )
+        else:
+            fits = low <= value <= high and isinstance(value, bool | int | np.bool_ | np.integer)
+        if not fits:
+            raise TraceError(
+                f"{self.schema.name}: column {name} got {value!r}, expected {target.dtype} values "
+                f"from {low} to {high}"
+            )
+        target[:] = value
+
+    def _check_codes(self, name: str, codes: NDArray[Any], known: int) -> None:
+        low, high = int(codes.min()), int(codes.max())
+        if low < 0 or high >= known:
+            raise TraceError(
+                f"{self.schema.name}: column {name} got codes from {low} to {high}, expected "
+                f"0 to {known - 1}: positions in {self._labels[name]}"
+            )
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    if dtype.kind == "b":
+        return 0, 1
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)

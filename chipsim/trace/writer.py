@@ -1,0 +1,238 @@
+"""Parquet data sets: rows come in chunks and a watermark, closed parts of a fixed size go out.
+
+Rows are sorted over the whole data set. The caller says how far it has come (a *watermark*: no
+later row has a time before it), and rows before that are final. Parts are cut at fixed row
+numbers of the sorted stream, so the files depend on the rows alone and not on how they were handed
+over. A part is written under a temporary name and renamed when it is whole: a killed run leaves a
+prefix of what it would have written, without its last part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from chipsim.errors import TraceError, did_you_mean
+from chipsim.trace.schema import Labels, TraceSchema
+from chipsim.units import FOREVER
+
+Rows = dict[str, NDArray[Any]]
+
+ROWS_PER_PART = 1 << 18
+"""About 30 MB of a part's rows in memory; 50 million packets are 190 parts."""
+
+_SORT_AT = 1 << 16
+"""Rows that must wait before sorting them is worth a call."""
+
+
+class DatasetWriter:
+    """Writes one data set.
+
+    Parameters
+    ----------
+    directory : Path
+        The data set's own directory (``packets.parquet``); made if missing. It must be empty.
+    schema : TraceSchema
+    labels : mapping of str to tuple of str
+        For every labelled column its names, in the order of their codes.
+    rows_per_part : int
+        Rows of every part but the last.
+
+    Notes
+    -----
+    Memory: one part, and the rows at or after the watermark. A caller that never calls
+    :meth:`flush` keeps every row in memory until :meth:`close`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        schema: TraceSchema,
+        labels: Mapping[str, tuple[str, ...]] | None = None,
+        rows_per_part: int = ROWS_PER_PART,
+    ) -> None:
+        self.directory = directory
+        self.schema = schema
+        self.rows = 0
+        """Rows handed over so far."""
+        self.parts = 0
+        """Parts written so far."""
+        self._dtypes = schema.dtypes()
+        self._arrow = schema.arrow()
+        self._labels = _checked_labels(schema, dict(labels or {}))
+        self._rows_per_part = rows_per_part
+        self._waiting: list[Rows] = []
+        self._waiting_rows = 0
+        self._sorted: list[Rows] = []
+        self._sorted_rows = 0
+        self._sort_at = _SORT_AT
+        self._watermark = -FOREVER
+        self._closed = False
+        if rows_per_part < 1:
+            raise TraceError(f"{directory}: got {rows_per_part} rows a part, expected at least 1")
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise TraceError(
+                f"{directory}: expected an empty directory for a new data set, found files; "
+                "write into another run directory or remove them"
+            )
+
+    def append(self, rows: Rows) -> None:
+        """Hand rows over: one array per column of the schema, all of one length.
+
+        The arrays are kept, not copied. Their order does not matter.
+
+        Raises
+        ------
+        TraceError
+            If columns are missing, unknown, of different lengths or of another type, or a row lies
+            before the watermark (sorting it in is no longer possible).
+        """
+        length = self._check(rows)
+        if length:
+            self._waiting.append(rows)
+            self._waiting_rows += length
+            self.rows += length
+
+    def flush(self, watermark_ps: int) -> None:
+        """Say that no later row has a time before ``watermark_ps``.
+
+        Rows before it are written as soon as they fill a part. A watermark below an earlier one
+        changes nothing.
+        """
+        self._watermark = max(self._watermark, watermark_ps)
+        if self._waiting_rows >= self._sort_at:
+            self._sort_waiting()
+
+    def close(self) -> None:
+        """Write everything that is left; later calls do nothing."""
+        if self._closed:
+            return
+        self._watermark = FOREVER
+        self._sort_waiting()
+        if self._sorted_rows:
+            self._write(self._take_sorted(self._sorted_rows))
+        elif not self.parts:  # a data set without rows still has its columns
+            self._write({name: np.empty(0, dtype) for name, dtype in self._dtypes.items()})
+        self._closed = True
+
+    def _check(self, rows: Rows) -> int:
+        where = f"{self.schema.name} rows"
+        if self._closed:
+            raise TraceError(f"{where}: the data set {self.directory} is closed")
+        if rows.keys() != self._dtypes.keys():
+            raise TraceError(f"{where}: {column_problems(self.schema, rows)}")
+        lengths = {len(column) for column in rows.values()}
+        if len(lengths) != 1:
+            raise TraceError(f"{where}: got columns of {sorted(lengths)} rows, expected one length")
+        for name, dtype in self._dtypes.items():
+            if rows[name].dtype != dtype:
+                raise TraceError(f"{where}: {name} is {rows[name].dtype}, expected {dtype}")
+        length = lengths.pop()
+        if length and int(rows[self.schema.time].min()) < self._watermark:
+            raise TraceError(
+                f"{where}: got a row at {int(rows[self.schema.time].min())} ps after the watermark "
+                f"{self._watermark} ps; a watermark promises that no later row comes before it"
+            )
+        return length
+
+    def _sort_waiting(self) -> None:
+        """Move the waiting rows before the watermark, sorted, to those that can be written."""
+        if not self._waiting_rows:
+            return
+        rows = _join(self._waiting)
+        early = rows[self.schema.time] < self._watermark
+        late = _select(rows, ~early)
+        rows = _select(rows, early)
+        self._waiting_rows = int(early.size - np.count_nonzero(early))
+        self._waiting = [late] if self._waiting_rows else []
+        # Rows that a standing watermark holds back are not looked at again for every new row.
+        self._sort_at = max(_SORT_AT, 2 * self._waiting_rows)
+        self._sorted.append(_select(rows, self._order(rows)))
+        self._sorted_rows += int(np.count_nonzero(early))
+        while self._sorted_rows >= self._rows_per_part:
+            self._write(self._take_sorted(self._rows_per_part))
+
+    def _order(self, rows: Rows) -> NDArray[np.intp]:
+        """Return the sorted order; equal rows of the order's columns go by all the others."""
+        rest = [name for name in self.schema.names if name not in self.schema.order]
+        order = np.lexsort([rows[name] for name in reversed(self.schema.order)])
+        sorted_key = [rows[name][order] for name in self.schema.order]
+        equal = np.logical_and.reduce([column[1:] == column[:-1] for column in sorted_key])
+        if not equal.any():
+            return order
+        return np.lexsort([rows[name] for name in reversed(self.schema.order + tuple(rest))])
+
+    def _take_sorted(self, count: int) -> Rows:
+        rows = _join(self._sorted)
+        head = {name: column[:count] for name, column in rows.items()}
+        self._sorted = [{name: column[count:] for name, column in rows.items()}]
+        self._sorted_rows -= count
+        return head
+
+    def _write(self, rows: Rows) -> None:
+        arrays = []
+        for column, field in zip(self.schema.columns, self._arrow, strict=True):
+            values = pa.array(rows[column.name])
+            if column.labelled:
+                names = pa.array(self._labels[column.name], pa.string())
+                values = pa.DictionaryArray.from_arrays(values, names)
+            arrays.append(values.cast(field.type) if values.type != field.type else values)
+        table = pa.Table.from_arrays(arrays, schema=self._arrow)
+        write_part(self.directory / f"part-{self.parts:06d}.parquet", table, self.schema)
+        self.parts += 1
+
+
+def write_part(path: Path, table: pa.Table, schema: TraceSchema) -> None:
+    """Write ``table`` to ``path``, aside first and renamed when it is whole."""
+    aside = path.with_name(f".{path.name}.tmp")
+    delta = set(schema.delta)
+    order = [pq.SortingColumn(schema.names.index(name)) for name in schema.order]
+    try:
+        pq.write_table(
+            table,
+            aside,
+            row_group_size=max(1, table.num_rows),
+            compression="zstd",
+            use_dictionary=[name for name in schema.names if name not in delta],
+            column_encoding=dict.fromkeys(schema.delta, "DELTA_BINARY_PACKED"),
+            sorting_columns=order,
+        )
+        aside.replace(path)
+    except OSError as error:
+        raise TraceError(
+            f"{path}: cannot write a part of the trace: {error}; free some space, or trace less "
+            "with `--set trace.level=summary` or a window of [trace]"
+        ) from error
+
+
+def column_problems(schema: TraceSchema, got: Mapping[str, object]) -> str:
+    """Return what is wrong with the names of some columns, as one sentence."""
+    known = schema.names
+    unknown = [f"unknown column {n!r}{did_you_mean(n, known)}" for n in got if n not in known]
+    missing = [name for name in known if name not in got]
+    return "; ".join([*unknown, *([f"missing {', '.join(missing)}"] if missing else [])])
+
+
+def _checked_labels(schema: TraceSchema, labels: Labels) -> Labels:
+    wanted = {column.name for column in schema.columns if column.labelled}
+    missing = sorted(wanted - labels.keys())
+    if missing:
+        raise TraceError(f"{schema.name}: no names given for the codes of {', '.join(missing)}")
+    return {name: labels[name] for name in sorted(wanted)}
+
+
+def _join(chunks: list[Rows]) -> Rows:
+    if len(chunks) == 1:
+        return chunks[0]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _select(rows: Rows, which: NDArray[Any]) -> Rows:
+    return {name: column[which] for name, column in rows.items()}
