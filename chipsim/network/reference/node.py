@@ -1,0 +1,196 @@
+"""A node: the SimPy process that arbitrates its outputs, once per instant at which it is woken.
+
+Arrivals, credits and ends of transmissions (phase 1 of an instant) ring the node's bell; the bell
+sounds in phase 2, when every node's phase 1 is over. Two nodes' arbitrations at one instant do not
+see each other's grants: whatever a grant causes is at least 1 ps away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import simpy
+
+from chipsim.machine.model import NodeKind
+from chipsim.network.instant import ARBITRATION, ARRIVAL
+from chipsim.network.reference.account import Account
+from chipsim.network.reference.clock import Clock
+from chipsim.network.reference.credit import return_credit
+from chipsim.network.reference.parts import Copy, Flight, Output, Port, Sink, SourcePort
+from chipsim.network.reference.policies import Candidate, DropPolicy
+from chipsim.network.reference.sources import Sources
+from chipsim.network.rules import Limb
+
+if TYPE_CHECKING:
+    from chipsim.machine.model import Machine
+    from chipsim.network.reference.sinks import Sinks
+
+
+class Node:
+    """Input FIFOs, outputs, and the process that joins them.
+
+    Attributes
+    ----------
+    number : int
+        The machine's number of the node.
+    pool : bool
+        Whether any packet of a FIFO may ask, not only its head.
+    hop : bool
+        Whether a visit counts as a packet-hop.
+    wait_ps : int
+        How long a packet may ask, -1 for as long as it takes.
+    inputs : list of Port
+        In ascending port number.
+    outputs : dict of int to Output
+        By channel, ascending.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        number: int,
+        clock: Clock,
+        account: Account,
+        drop_policy: DropPolicy,
+        sources: Sources,
+        sinks: Sinks,
+    ) -> None:
+        self.number = number
+        self.pool = bool(machine.node_kind[number] == NodeKind.POOL)
+        self.hop = bool(machine.node_hop[number])
+        self.wait_ps = int(machine.node_wait_ps[number])
+        self.inputs: list[Port] = []
+        self.outputs: dict[int, Output] = {}
+        self._clock = clock
+        self._account = account
+        self._drop_policy = drop_policy
+        self._sources = sources
+        self._sinks = sinks
+        self._bell: simpy.Event = clock.env.event()
+        self._rung = False
+        clock.env.process(self._arbitrations())
+
+    def ring(self) -> None:
+        """Have the node arbitrate in phase 2 of this instant."""
+        if not self._rung:
+            self._rung = True
+            self._bell._ok = True
+            self._bell._value = None
+            self._clock.env.schedule(self._bell, priority=ARBITRATION)  # type: ignore[arg-type]
+
+    def arrive(self, port: Port, copy: Copy) -> None:
+        """Put ``copy`` at the end of ``port``; it may ask at this very instant."""
+        port.queue.append(copy)
+        if self.pool or len(port.queue) == 1:
+            self._begin_asking(copy)
+
+    def _arbitrations(self) -> Generator[simpy.Event, None, None]:
+        while True:
+            yield self._bell
+            self._bell = self._clock.env.event()
+            self._rung = False
+            self._arbitrate()
+            self._give_up()
+
+    def _arbitrate(self) -> None:
+        """Let every idle output grant at most one branch."""
+        asked: dict[int, list[Candidate]] = {}
+        for port in self.inputs:
+            for candidate in port.candidates():
+                asked.setdefault(candidate.limb.channel, []).append(candidate)
+        now = self._clock.now
+        for channel in sorted(asked):
+            output = self.outputs[channel]
+            if output.busy_until_ps > now:
+                continue
+            eligible = [c for c in asked[channel] if output.has_credit(c.copy.packet)]
+            if eligible:
+                self._grant(output, output.arbiter.choose(eligible, len(self.inputs), now))
+
+    def _grant(self, output: Output, chosen: Candidate) -> None:
+        now = self._clock.now
+        _, port, copy, limb = chosen
+        copy.pending.remove(limb)
+        copy.sending += 1
+        if self.hop and not copy.visited:
+            copy.visited = True
+            self._account.packet_hops += 1
+        if output.claims(copy.packet):
+            output.far.slots.claim(copy.packet)
+        output.busy_until_ps = now + limb.flits * output.flit_ps
+        output.packets += 1
+        output.flits += limb.flits
+        far_ps = now + output.latency_ps + (limb.flits - 1) * output.flit_ps
+        self._account.granted(copy, limb.channel, now, far_ps)
+        self._launch(output, copy, limb, far_ps)
+        self._clock.at(output.busy_until_ps, ARRIVAL, lambda: self._transmitted(port, copy))
+
+    def _launch(self, output: Output, copy: Copy, limb: Limb, far_ps: int) -> None:
+        stages = copy.packet.plan.stages
+        far = Copy(
+            copy.packet,
+            far_ps,
+            list(stages[limb.next]) if isinstance(output.far, Port) else [],
+            copy.hops + self.hop,
+            copy.waited_ps + self._clock.now - copy.arrived_ps,
+        )
+        output.wire.append(Flight(far, limb, far_ps))
+        self._clock.at(far_ps, ARRIVAL, lambda: self._arrived(output))
+
+    def _arrived(self, output: Output) -> None:
+        """Hand over the first flight of ``output``: flights of a channel do not overtake."""
+        copy = output.wire.popleft().copy
+        if isinstance(output.far, Sink):
+            self._sinks.arrive(output.far, copy)
+        else:
+            output.far.node.arrive(output.far, copy)
+
+    def _transmitted(self, port: Port, copy: Copy) -> None:
+        """End one branch's transmission: the output is idle, and the copy may be done."""
+        copy.sending -= 1
+        self.ring()
+        if not copy.pending and copy.sending == 0:
+            self._leave(port, copy)
+
+    def _leave(self, port: Port, copy: Copy) -> None:
+        """Take ``copy`` out of ``port``: a new head, and a slot for the sender."""
+        was_head = port.queue[0] is copy
+        port.queue.remove(copy)
+        if was_head and not self.pool and port.queue:
+            self._begin_asking(port.queue[0])
+        if isinstance(port, SourcePort):
+            port.slots.release(copy.packet)
+            self._sources.accept(port)
+        else:
+            return_credit(port, copy.packet, self._clock)
+
+    def _begin_asking(self, copy: Copy) -> None:
+        now = self._clock.now
+        copy.asking_ps = now
+        patience = self._drop_policy.patience_ps(self, copy)
+        if patience >= 0:
+            copy.deadline_ps = now + patience
+        if patience > 0:
+            self._clock.at(copy.deadline_ps, ARRIVAL, self.ring)
+        self.ring()
+
+    def _give_up(self) -> None:
+        """Drop the ungranted branches whose time is over.
+
+        All of them at once; if that makes successors heads, the bell is rung again and they ask
+        in a further arbitration of this same instant.
+        """
+        now = self._clock.now
+        late = [
+            (port, copy)
+            for port in self.inputs
+            for copy in port.askers()
+            if copy.pending and 0 <= copy.deadline_ps <= now
+        ]
+        for port, copy in late:
+            lost = [end for limb in copy.pending for end in limb.endpoints]
+            copy.pending.clear()
+            self._account.dropped(copy, port.number, lost, now)
+            if copy.sending == 0:  # else it leaves with the end of its last transmission
+                self._leave(port, copy)

@@ -1,0 +1,247 @@
+"""What routes and machines mean to a network: pure helpers, without any notion of time.
+
+A :class:`Plan` is a route with everything looked up that a packet needs on its way: the flits of
+each branch and the endpoints below it. Building one is also the check that the route holds
+together; whether a node's hardware could take such a decision is the mapping's question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from chipsim.errors import MachineError, RouteError
+from chipsim.machine.model import Machine, PortKind
+from chipsim.machine.route import SINK, Route
+
+
+class Limb(NamedTuple):
+    """One branch of a planned route.
+
+    Attributes
+    ----------
+    channel : int
+        The output it asks for.
+    flits : int
+        How long it occupies that output.
+    next : int
+        Stage at the far end, or :data:`~chipsim.machine.route.SINK`.
+    endpoints : tuple of int
+        Where the copies below this branch end, one entry per leaf.
+    """
+
+    channel: int
+    flits: int
+    next: int
+    endpoints: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A route that has been checked against its machine.
+
+    Attributes
+    ----------
+    route : Route
+        As registered.
+    stages : tuple of tuple of Limb
+        The route's stages, same order.
+    endpoints : tuple of int
+        Where the copies end, one entry per leaf.
+    """
+
+    route: Route
+    stages: tuple[tuple[Limb, ...], ...]
+    endpoints: tuple[int, ...]
+
+    @property
+    def leaves(self) -> int:
+        """Number of copies that the packet ends in."""
+        return len(self.endpoints)
+
+
+def sink_endpoints(machine: Machine) -> dict[int, int]:
+    """Return the endpoint behind each sink port.
+
+    Raises
+    ------
+    MachineError
+        If two endpoints share a sink port: an inbox belongs to one endpoint.
+    """
+    found: dict[int, int] = {}
+    for endpoint, port in enumerate(machine.endpoint_sink.tolist()):
+        if port < 0:
+            continue
+        if port in found:
+            raise MachineError(
+                f"{machine.name}: sink port {port} belongs to {machine.endpoint_label(found[port])}"
+                f" and {machine.endpoint_label(endpoint)}; expected one endpoint per sink port; "
+                "give each endpoint a sink of its own"
+            )
+        found[port] = endpoint
+    return found
+
+
+def feeders(machine: Machine) -> list[int]:
+    """Return the channel that feeds each port, -1 for source ports and unconnected ones.
+
+    Raises
+    ------
+    MachineError
+        If a port has several feeding channels, or a source port has one: slots and the order of
+        arrivals would not be defined.
+    """
+    found = [-1] * machine.ports
+    for channel, port in enumerate(machine.channel_port.tolist()):
+        if found[port] >= 0:
+            raise MachineError(
+                f"{machine.name}: port {port} is fed by {machine.channel_label(found[port])} and "
+                f"{machine.channel_label(channel)}; expected one channel per input FIFO; give the "
+                "second channel a port of its own"
+            )
+        if machine.port_kind[port] == PortKind.SOURCE:
+            raise MachineError(
+                f"{machine.name}: {machine.channel_label(channel)} leads to port {port}, a source "
+                "port; expected a link or sink port; source ports are fed by endpoints alone"
+            )
+        found[port] = channel
+    return found
+
+
+def plan(machine: Machine, route: Route, sinks: dict[int, int] | None = None) -> Plan:
+    """Check ``route`` and look up what its packets need.
+
+    Parameters
+    ----------
+    machine : Machine
+    route : Route
+    sinks : dict of int to int, optional
+        As from :func:`sink_endpoints`, to spare looking it up for every route.
+
+    Raises
+    ------
+    RouteError
+        If the route does not begin at a source port, a branch leaves from another node than its
+        stage is at, an end is no sink, a stage is not reached exactly once, or a channel does not
+        know the payload.
+    """
+    sinks = sink_endpoints(machine) if sinks is None else sinks
+    port = route.port
+    if not 0 <= port < machine.ports or machine.port_kind[port] != PortKind.SOURCE:
+        raise RouteError(
+            f"{machine.name}: route from port {port}: expected a source port; routes begin at "
+            "endpoint_port or endpoint_dma_port of an endpoint"
+        )
+    walker = _Walker(machine, route, sinks)
+    endpoints = walker.walk(0, int(machine.port_node[port]))
+    lost = [i for i, stage in enumerate(walker.stages) if stage is None]
+    if lost:
+        raise walker.error(lost[0], "no branch leads here", "exactly one", "drop the stage")
+    stages = tuple(stage for stage in walker.stages if stage is not None)
+    return Plan(route, stages, endpoints)
+
+
+class _Walker:
+    """Follows a route's stages from the source and plans each on the way back."""
+
+    def __init__(self, machine: Machine, route: Route, sinks: dict[int, int]) -> None:
+        self.machine = machine
+        self.route = route
+        self.sinks = sinks
+        self.stages: list[tuple[Limb, ...] | None] = [None] * len(route.stages)
+        self._entered = [False] * len(route.stages)
+
+    def error(self, stage: int, got: str, expected: str, fix: str) -> RouteError:
+        name = self.machine.name
+        return RouteError(
+            f"{name}: route from port {self.route.port}, stage {stage}: {got}; "
+            f"expected {expected}; {fix}"
+        )
+
+    def walk(self, first: int, node: int) -> tuple[int, ...]:
+        # Depth first without recursion: a route across a big board is deeper than Python's stack.
+        todo = [(first, node)]
+        order: list[int] = []
+        while todo:
+            stage, at = todo.pop()
+            self._enter(stage, at)
+            order.append(stage)
+            for channel, following in self.route.stages[stage]:
+                far = int(self.machine.channel_port[channel])
+                if following != SINK:
+                    todo.append((following, int(self.machine.port_node[far])))
+        below: dict[int, tuple[int, ...]] = {}
+        for stage in reversed(order):
+            limbs = tuple(
+                self._limb(stage, c, following, below) for c, following in self.route.stages[stage]
+            )
+            self.stages[stage] = limbs
+            below[stage] = tuple(end for limb in limbs for end in limb.endpoints)
+        return below[first]
+
+    def _enter(self, stage: int, node: int) -> None:
+        machine = self.machine
+        if not 0 <= stage < len(self.route.stages):
+            raise self.error(
+                stage,
+                "there is no such stage",
+                f"0..{len(self.route.stages) - 1}",
+                "number the stages from 0",
+            )
+        if self._entered[stage]:
+            raise self.error(
+                stage,
+                "two branches lead here",
+                "exactly one",
+                "repeat the stage: a route is a tree",
+            )
+        self._entered[stage] = True
+        if not self.route.stages[stage]:
+            raise self.error(stage, "no branch", "at least one", "end the branch before it in SINK")
+        for channel, following in self.route.stages[stage]:
+            if not 0 <= channel < machine.channels or machine.channel_node[channel] != node:
+                where = machine.node_labels[node]
+                got = f"channel {channel} does not leave {where}"
+                if 0 <= channel < machine.channels:
+                    got += f" (it is {machine.channel_label(channel)})"
+                raise self.error(
+                    stage,
+                    got,
+                    "an outgoing channel of that node",
+                    "follow channel_port and port_node",
+                )
+            is_sink = machine.port_kind[machine.channel_port[channel]] == PortKind.SINK
+            if is_sink != (following == SINK):
+                got = f"{machine.channel_label(channel)} goes on to stage {following}"
+                raise self.error(
+                    stage,
+                    got,
+                    "SINK exactly where a channel ends in a sink port",
+                    "set the branch's next",
+                )
+
+    def _limb(
+        self, stage: int, channel: int, following: int, below: dict[int, tuple[int, ...]]
+    ) -> Limb:
+        machine, bits = self.machine, self.route.payload_bits
+        cls = machine.classes[int(machine.channel_class[channel])]
+        flits = cls.flits.get(bits)
+        if flits is None:
+            known = ", ".join(str(known) for known in sorted(cls.flits))
+            raise self.error(
+                stage,
+                f"payload of {bits} bit on {machine.channel_label(channel)}",
+                f"one of {known} bit",
+                "choose a payload that the channel carries",
+            )
+        if following != SINK:
+            return Limb(channel, flits, following, below[following])
+        far = int(machine.channel_port[channel])
+        if far not in self.sinks:
+            raise self.error(
+                stage,
+                f"sink port {far} has no endpoint",
+                "an endpoint's sink",
+                "end the route at an endpoint",
+            )
+        return Limb(channel, flits, SINK, (self.sinks[far],))
