@@ -302,6 +302,12 @@ class Network:
         """Return when the port last accepted a packet [ps], -1 if never."""
         return self._source(port).last_ps
 
+    def accepted(self, ports: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return :meth:`script_left` and :meth:`last_accepted_ps` of several ports at once."""
+        sources = [self._source(int(port)) for port in ports]
+        left = np.array([len(source.script) for source in sources], dtype=np.int32)
+        return left, np.array([source.last_ps for source in sources], dtype=np.int64)
+
     # Looking ------------------------------------------------------------------------------------
 
     def take_drops(self) -> Deliveries:
