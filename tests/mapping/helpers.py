@@ -1,8 +1,8 @@
 """A tiny chip and replicas in the paper's form, for the tests of mapping."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
+from chipsim.machine.load import load_shipped
 from chipsim.machine.model import (
     ChannelClass,
     EndpointKind,
@@ -18,7 +18,7 @@ HOLES = ((4, 3), (4, 4), (7, 3), (7, 4))
 
 def quad_machine(tiles: Sequence[tuple[int, int]], pes: int = 4, name: str = "quads") -> Machine:
     """PEs on tiles, each with a node of its own and no way to the others; a host at (5, 7)."""
-    builder = MachineBuilder(name, cast(Any, None), 8, 8)
+    builder = MachineBuilder(name, load_shipped("spinnaker2"), 8, 8)
     builder.channel_class(ChannelClass("eject", {0: 1}))
     places = [(x, y, pe, EndpointKind.PE) for x, y in tiles for pe in range(pes)]
     for x, y, pe, kind in [*places, (5, 7, 0, EndpointKind.HOST)]:

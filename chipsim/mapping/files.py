@@ -1,0 +1,268 @@
+"""``mapping.json``: a mapping as a file, bound to its application and to the machine's topology.
+
+Routes are channel numbers, so a file holds a fingerprint of nodes, ports, channels and endpoints
+and is refused for a machine that is wired otherwise. Latencies and other figures may differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping as MappingABC
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chipsim.errors import MappingError
+from chipsim.machine.model import Machine
+from chipsim.machine.route import Branch, Route
+from chipsim.mapping.application import Application, Name, Net, Vertex
+from chipsim.mapping.check import check
+from chipsim.mapping.keys import KeyBlock
+from chipsim.mapping.mapping import Mapping
+
+FORMAT = "chipsim-mapping/1"
+
+_WIRING = (
+    "node_branching",
+    "node_routing",
+    "port_node",
+    "port_kind",
+    "channel_node",
+    "channel_port",
+    "endpoint_kind",
+    "endpoint_chip",
+    "endpoint_x",
+    "endpoint_y",
+    "endpoint_index",
+    "endpoint_port",
+    "endpoint_dma_port",
+    "endpoint_sink",
+)
+
+
+def fingerprint(machine: Machine) -> str:
+    """Return 16 hex digits over the machine's wiring: what a route's numbers mean."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in _WIRING:
+        array = np.asarray(getattr(machine, name)).astype("<i4")
+        digest.update(f"{name} {array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def to_json(mapping: Mapping) -> dict[str, Any]:
+    """Return a mapping as plain JSON values.
+
+    Raises
+    ------
+    MappingError
+        If a vertex or net is called by anything but a text or an integer.
+    """
+    application, machine = mapping.application, mapping.machine
+    names = [v.name for v in application.vertices] + [n.name for n in application.nets]
+    problems = [
+        f"{name!r} is of type {type(name).__name__}; a file holds names that are text or integers"
+        for name in names
+        if not isinstance(name, str | int) or isinstance(name, bool)
+    ]
+    if problems:
+        raise MappingError(f"mapping of application {application.name!r}", problems)
+    return {
+        "format": FORMAT,
+        "machine": {"name": machine.name, "wiring": fingerprint(machine)},
+        "placer": mapping.placer,
+        "router": mapping.router,
+        "seed": mapping.seed,
+        "application": {
+            "name": application.name,
+            "transport": application.transport,
+            "vertices": [_vertex_json(vertex) for vertex in application.vertices],
+            "nets": [_net_json(net) for net in application.nets],
+        },
+        "placement": [
+            {"vertex": name, "place": list(_place(machine, endpoint))}
+            for name, endpoint in mapping.placement.items()
+        ],
+        "routes": [
+            {"net": name, "keys": list(mapping.keys[name]), "routes": [_route_json(r) for r in rs]}
+            for name, rs in mapping.routes.items()
+        ],
+    }
+
+
+def write(mapping: Mapping, path: str | Path) -> None:
+    """Write a mapping as JSON, one vertex, net and route a line; same mapping, same bytes."""
+    document = to_json(mapping)
+    application = document.pop("application")
+    lines = [f" {json.dumps(key)}: {json.dumps(document[key])}," for key in _HEAD]
+    lines.append(
+        ' "application": {'
+        f'"name": {json.dumps(application["name"])}, '
+        f'"transport": {json.dumps(application["transport"])},'
+    )
+    lines += [*_rows("vertices", application["vertices"]), ","]
+    lines += [*_rows("nets", application["nets"]), " },"]
+    lines += [*_rows("placement", document["placement"]), ","]
+    lines += _rows("routes", document["routes"])
+    Path(path).write_text("\n".join(["{", *lines, "}", ""]), encoding="utf-8")
+
+
+_HEAD = ("format", "machine", "placer", "router", "seed")
+
+
+def _rows(key: str, rows: list[Any]) -> list[str]:
+    body = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+    return [f" {json.dumps(key)}: [", *([body] if rows else []), " ]"]
+
+
+def read(path: str | Path, machine: Machine, application: Application | None = None) -> Mapping:
+    """Read a mapping, bind it to a machine and check it.
+
+    Parameters
+    ----------
+    path : str or Path
+    machine : Machine
+        Must be wired as the machine that the mapping was made for.
+    application : Application, optional
+        What is to be run; must have the same vertices and nets as the mapping's. By default the
+        application in the file.
+
+    Raises
+    ------
+    MappingError
+        If the file cannot be read, does not belong to machine or application, or does not pass
+        :func:`chipsim.mapping.check.check`.
+    """
+    subject = f"mapping file {path}"
+    document = _load(path, subject)
+    try:
+        held = document["machine"]
+        own = Application(
+            document["application"]["name"],
+            tuple(Vertex(**row) for row in document["application"]["vertices"]),
+            tuple(Net(**row) for row in document["application"]["nets"]),
+            document["application"]["transport"],
+        )
+        places = {row["vertex"]: tuple(row["place"]) for row in document["placement"]}
+        routes = {
+            row["net"]: tuple(_route(route) for route in row["routes"])
+            for row in document["routes"]
+        }
+        keys = {row["net"]: KeyBlock(*row["keys"]) for row in document["routes"]}
+        made = (str(document["placer"]), str(document["router"]), int(document["seed"]))
+        wiring = (held["name"], held["wiring"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MappingError(
+            subject,
+            [f"is damaged ({type(error).__name__}: {error}); write it anew with `chipsim map`"],
+        ) from error
+    problems = _other_machine(machine, *wiring) + _other_application(application, own)
+    if problems:
+        raise MappingError(subject, problems)
+    bound = own if application is None else application
+    placement: dict[Name, int] = {
+        name: machine.endpoint_at(*place) for name, place in places.items()
+    }
+    check(bound, machine, placement, routes, keys, by=f"from {path}")
+    return Mapping(
+        bound,
+        machine,
+        {vertex.name: placement[vertex.name] for vertex in bound.vertices},
+        {net.name: routes[net.name] for net in bound.nets},
+        {net.name: keys[net.name] for net in bound.nets},
+        *made,
+    )
+
+
+def _load(path: str | Path, subject: str) -> dict[str, Any]:
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MappingError(subject, [f"cannot be read: {reason}; check the path"]) from error
+    except ValueError as error:
+        raise MappingError(subject, [f"is no JSON: {error}"]) from error
+    found = document.get("format") if isinstance(document, MappingABC) else None
+    if found != FORMAT:
+        raise MappingError(subject, [f"has format {found!r}; expected {FORMAT!r}"])
+    return dict(document)
+
+
+def _other_machine(machine: Machine, name: str, wiring: str) -> list[str]:
+    if wiring == fingerprint(machine):
+        return []
+    return [
+        f"was made for {name} with wiring {wiring}; this {machine.name} has wiring "
+        f"{fingerprint(machine)}: map the application again"
+    ]
+
+
+def _other_application(application: Application | None, own: Application) -> list[str]:
+    if application is None:
+        return []
+    problems = []
+    for what, ours, theirs in (
+        ("vertex", application.vertex_by_name, own.vertex_by_name),
+        ("net", application.net_by_name, own.net_by_name),
+    ):
+        lacking = [name for name in ours if name not in theirs]
+        more = [name for name in theirs if name not in ours]
+        problems += [f"lacks {what} {name!r} of the application" for name in lacking]
+        problems += [f"has {what} {name!r}, which the application lacks" for name in more]
+    return problems
+
+
+def _place(machine: Machine, endpoint: int) -> tuple[int, int, int, int]:
+    """Return (x, y, number in the tile, chip), the arguments of ``endpoint_at``."""
+    return (
+        int(machine.endpoint_x[endpoint]),
+        int(machine.endpoint_y[endpoint]),
+        int(machine.endpoint_index[endpoint]),
+        int(machine.endpoint_chip[endpoint]),
+    )
+
+
+def _vertex_json(vertex: Vertex) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": vertex.name, "sram_bytes": dict(vertex.sram_bytes)}
+    optional = {
+        "cycles_per_tick": vertex.cycles_per_tick,
+        "splittable": vertex.splittable or None,
+        "group": vertex.group,
+        "fixed": None if vertex.place is None else list(vertex.place),
+        "label": vertex.label or None,
+    }
+    return row | {key: value for key, value in optional.items() if value is not None}
+
+
+def _net_json(net: Net) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": net.name,
+        "source": net.source,
+        "sinks": list(net.sinks),
+        "kind": net.kind,
+        "key_bits": net.key_bits,
+        "payload_bits": net.payload_bits,
+    }
+    optional = {
+        "transport": net.transport,
+        "packets_per_tick": dict(net.packets_per_tick) or None,
+        "dma": net.dma or None,
+    }
+    return row | {key: value for key, value in optional.items() if value is not None}
+
+
+def _route_json(route: Route) -> dict[str, Any]:
+    stages = [[list(branch) for branch in stage] for stage in route.stages]
+    row: dict[str, Any] = {"port": route.port, "payload_bits": route.payload_bits}
+    if route.memory:
+        row["memory"] = True
+    return row | {"stages": stages}
+
+
+def _route(row: dict[str, Any]) -> Route:
+    stages = tuple(
+        tuple(Branch(int(channel), int(following)) for channel, following in stage)
+        for stage in row["stages"]
+    )
+    return Route(int(row["port"]), stages, int(row["payload_bits"]), bool(row.get("memory", False)))

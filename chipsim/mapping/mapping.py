@@ -1,0 +1,157 @@
+"""A finished mapping, and the function that makes one from an application and a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chipsim import seeds
+from chipsim.machine.model import Machine
+from chipsim.mapping import budget, strategies
+from chipsim.mapping.application import Application, Name
+from chipsim.mapping.check import check
+from chipsim.mapping.keys import KeyBlock, allocate_keys
+from chipsim.mapping.strategies import NetRoutes, Placer, Router
+
+if TYPE_CHECKING:
+    from chipsim.mapping.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Where everything of an application goes on a machine.
+
+    Attributes
+    ----------
+    application : Application
+    machine : Machine
+    placement : dict of vertex name to int
+        The endpoint of each vertex, in the application's order.
+    routes : dict of net name to tuple of Route
+        Every packet of the net is sent once along each, in this order.
+    keys : dict of net name to KeyBlock
+        The base and mask of each net's keys.
+    placer, router : str
+        Who made it.
+    seed : int
+        The seed they were given.
+    """
+
+    application: Application
+    machine: Machine
+    placement: dict[Name, int]
+    routes: dict[Name, NetRoutes]
+    keys: dict[Name, KeyBlock]
+    placer: str = ""
+    router: str = ""
+    seed: int = 0
+
+    def table(self) -> dict[str, list[Any]]:
+        """Return the use of each PE as columns, one row per vertex, in the application's order.
+
+        Columns: ``vertex``, ``place``, ``code_bytes``, ``code_limit``, ``data_bytes``,
+        ``data_limit`` (None where the machine knows none), ``data_use`` (fraction),
+        ``cycles_per_tick``, ``nets_out``, ``nets_in``.
+        """
+        limits = budget.memory(self.machine)
+        columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        for vertex in self.application.vertices:
+            used = budget.usage(vertex)
+            row = (
+                vertex.name,
+                self.machine.endpoint_label(self.placement[vertex.name]),
+                used.code,
+                limits.code,
+                used.data,
+                limits.data,
+                used.data / limits.data if limits.data else None,
+                vertex.cycles_per_tick,
+                len(self.application.outgoing(vertex.name)),
+                len(self.application.incoming(vertex.name)),
+            )
+            for column, value in zip(columns.values(), row, strict=True):
+                column.append(value)
+        return columns
+
+    def metrics(self) -> Metrics:
+        """Return the static figures of this mapping (:func:`chipsim.mapping.metrics.measure`)."""
+        from chipsim.mapping.metrics import measure
+
+        return measure(self)
+
+    def write(self, path: str | Path) -> None:
+        """Write the mapping as JSON; see :func:`chipsim.mapping.files.write`."""
+        from chipsim.mapping.files import write
+
+        write(self, path)
+
+
+_COLUMNS = (
+    "vertex",
+    "place",
+    "code_bytes",
+    "code_limit",
+    "data_bytes",
+    "data_limit",
+    "data_use",
+    "cycles_per_tick",
+    "nets_out",
+    "nets_in",
+)
+
+
+def map_application(
+    application: Application,
+    machine: Machine,
+    placer: str | Placer = "paper",
+    router: str | Router = "default",
+    seed: int = 0,
+) -> Mapping:
+    """Place, route and give keys, and check the result.
+
+    Parameters
+    ----------
+    application : Application
+    machine : Machine
+    placer, router : str or callable
+        Strategies by name (:func:`chipsim.mapping.strategies.names`), or functions of their form.
+    seed : int
+        Each stage draws from a stream of its own under this seed.
+
+    Returns
+    -------
+    Mapping
+        The same for the same arguments, in every process.
+
+    Raises
+    ------
+    MappingError
+        If the application does not fit, or a strategy returned what the machine cannot do.
+    PluginError
+        For an unknown strategy, or one that cannot be loaded.
+    """
+    place, route = strategies.placer(placer), strategies.router(router)
+    by = (_name(placer), _name(router))
+    keys = allocate_keys(application)
+    placement = place(application, machine, seeds.rng(seed, "mapping", "place"))
+    check(application, machine, placement, None, keys, by=f"placer {by[0]!r}")
+    routes = route(application, placement, machine, seeds.rng(seed, "mapping", "route"))
+    who = f"placer {by[0]!r}, router {by[1]!r}"
+    check(application, machine, placement, routes, keys, by=who)
+    return Mapping(
+        application,
+        machine,
+        {vertex.name: int(placement[vertex.name]) for vertex in application.vertices},
+        {net.name: tuple(routes[net.name]) for net in application.nets},
+        keys,
+        *by,
+        seed,
+    )
+
+
+def _name(strategy: str | Callable[..., Any]) -> str:
+    if isinstance(strategy, str):
+        return strategy
+    return f"{getattr(strategy, '__module__', '?')}:{getattr(strategy, '__qualname__', '?')}"

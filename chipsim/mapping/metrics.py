@@ -1,0 +1,231 @@
+"""Static figures of a mapping: tree lengths, channel loads and zero-load latencies, no simulation.
+
+Loads and weighted figures count the expected packets per tick that the nets state, by phase; a net
+that states none weighs nothing and is counted in ``unstated_nets``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.machine.model import Machine, PortKind
+from chipsim.mapping.application import Net
+from chipsim.mapping.walk import Walk, Walker
+
+if TYPE_CHECKING:
+    from chipsim.mapping.mapping import Mapping
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The traffic of some nets in some phase.
+
+    Attributes
+    ----------
+    packets_per_tick : float
+        Packets that sources send (one per route).
+    copies_per_tick : float
+        Deliveries.
+    tree_hops : float
+        Flits per tick summed over all links: the weighted tree hops of the literature, with every
+        flit of every leg counted.
+    max_link_load, mean_link_load, sd_link_load : float
+        Flits per tick over all links of the machine (population standard deviation).
+    hottest_link : str
+        Label of the link with the greatest load, the first of several; empty without load.
+    mean_hops : float
+        Links per copy, weighted by packets; 0 without packets.
+    mean_latency_ns, max_latency_ns : float
+        Zero-load latency of a copy: mean weighted by packets, and worst case of the nets that
+        carry any; 0 without packets [ns].
+    """
+
+    packets_per_tick: float
+    copies_per_tick: float
+    tree_hops: float
+    max_link_load: float
+    mean_link_load: float
+    sd_link_load: float
+    hottest_link: str
+    mean_hops: float
+    mean_latency_ns: float
+    max_latency_ns: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Static figures of a mapping.
+
+    Attributes
+    ----------
+    total : Flow
+        All nets, all phases.
+    by_phase, by_kind : dict of str to Flow
+        Phases and kinds that occur, in the application's order.
+    tree_links : int
+        Links used, summed over all routes, unweighted.
+    max_depth : int
+        Most links on the way to any sink.
+    worst_latency_ns : float
+        Greatest zero-load latency of all nets, whatever their traffic [ns].
+    nets, routes, unstated_nets : int
+        Number of nets, of routes, and of nets that state no traffic.
+    tiles_used, chips_used : int
+        Tiles and chips with at least one vertex.
+    """
+
+    total: Flow
+    by_phase: dict[str, Flow]
+    by_kind: dict[str, Flow]
+    tree_links: int
+    max_depth: int
+    worst_latency_ns: float
+    nets: int
+    routes: int
+    unstated_nets: int
+    tiles_used: int
+    chips_used: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nested plain dictionaries, ready for JSON."""
+        return asdict(self)
+
+
+def links(machine: Machine) -> NDArray[np.bool_]:
+    """Return which channels count as links, bool of shape (channels,).
+
+    Between chips where there are several chips; else the channels that leave a router
+    (``node_hop``) for another node, so not injection, ejection and the router's own look-up.
+    """
+    far = machine.port_node[machine.channel_port]
+    onward = machine.port_kind[machine.channel_port] == PortKind.LINK
+    if machine.nodes and int(machine.node_chip.max()) > 0:
+        return np.asarray(
+            onward & (machine.node_chip[machine.channel_node] != machine.node_chip[far])
+        )
+    return np.asarray(onward & (machine.node_hop[machine.channel_node] == 1))
+
+
+def channel_load(
+    mapping: Mapping, *, phase: str | None = None, kind: str | None = None
+) -> NDArray[np.float64]:
+    """Return the expected flits per tick of every channel, float64 of shape (channels,).
+
+    Parameters
+    ----------
+    mapping : Mapping
+    phase, kind : str, optional
+        Count this phase or this kind of net only.
+    """
+    return _load(mapping, Walker(mapping.machine), _walks(mapping), phase, kind)
+
+
+def measure(mapping: Mapping) -> Metrics:
+    """Compute the static figures of a mapping.
+
+    Notes
+    -----
+    O(branches of all routes × (phases + kinds)). Zero-load latencies follow the network's rules
+    without other packets: a packet asks on arrival, arrives ``latency + (flits - 1) * flit time``
+    after its grant, and copies on one output go one after another.
+    """
+    application, machine = mapping.application, mapping.machine
+    walker = Walker(machine)
+    walks = _walks(mapping)
+    is_link = links(machine)
+    kinds = dict.fromkeys(net.kind for net in application.nets)
+
+    def flow(phase: str | None = None, kind: str | None = None) -> Flow:
+        return _flow(mapping, walker, walks, is_link, phase, kind)
+
+    every = [walk for net_walks in walks for walk in net_walks]
+    leaves = [leaf for walk in every for leaf in walk.leaves]
+    ends = list(mapping.placement.values())
+    chips = machine.endpoint_chip[ends].tolist()
+    where = zip(
+        chips, machine.endpoint_x[ends].tolist(), machine.endpoint_y[ends].tolist(), strict=True
+    )
+    return Metrics(
+        total=flow(),
+        by_phase={phase: flow(phase=phase) for phase in application.phases},
+        by_kind={kind: flow(kind=kind) for kind in kinds},
+        tree_links=sum(int(is_link[list(walk.channels)].sum()) for walk in every),
+        max_depth=max((int(is_link[list(leaf.channels)].sum()) for leaf in leaves), default=0),
+        worst_latency_ns=max((leaf.latency_ps for leaf in leaves), default=0) / 1000,
+        nets=len(application.nets),
+        routes=len(every),
+        unstated_nets=sum(not net.packets_per_tick for net in application.nets),
+        tiles_used=len(set(where)),
+        chips_used=len(set(chips)),
+    )
+
+
+def _walks(mapping: Mapping) -> list[list[Walk]]:
+    walker = Walker(mapping.machine)
+    return [
+        [walker.walk(route) for route in mapping.routes[net.name]]
+        for net in mapping.application.nets
+    ]
+
+
+def _chosen(
+    mapping: Mapping, walks: list[list[Walk]], phase: str | None, kind: str | None
+) -> Iterator[tuple[Net, float, list[Walk]]]:
+    for net, net_walks in zip(mapping.application.nets, walks, strict=True):
+        weight = net.weight(phase)
+        if weight > 0 and (kind is None or net.kind == kind):
+            yield net, weight, net_walks
+
+
+def _load(
+    mapping: Mapping,
+    walker: Walker,
+    walks: list[list[Walk]],
+    phase: str | None,
+    kind: str | None,
+) -> NDArray[np.float64]:
+    load = np.zeros(mapping.machine.channels, dtype=np.float64)
+    for net, weight, net_walks in _chosen(mapping, walks, phase, kind):
+        for walk in net_walks:
+            for channel in walk.channels:
+                load[channel] += weight * walker.flits(channel, net.payload_bits)
+    return load
+
+
+def _flow(
+    mapping: Mapping,
+    walker: Walker,
+    walks: list[list[Walk]],
+    is_link: NDArray[np.bool_],
+    phase: str | None,
+    kind: str | None,
+) -> Flow:
+    load = np.where(is_link, _load(mapping, walker, walks, phase, kind), 0.0)
+    on_links = load[is_link]
+    packets = copies = hops = latency = 0.0
+    worst = 0
+    for _, weight, net_walks in _chosen(mapping, walks, phase, kind):
+        packets += weight * len(net_walks)
+        for leaf in (leaf for walk in net_walks for leaf in walk.leaves):
+            copies += weight
+            hops += weight * int(is_link[list(leaf.channels)].sum())
+            latency += weight * leaf.latency_ps
+            worst = max(worst, leaf.latency_ps)
+    loaded = bool(on_links.size) and float(on_links.max()) > 0
+    return Flow(
+        packets_per_tick=packets,
+        copies_per_tick=copies,
+        tree_hops=float(on_links.sum()),
+        max_link_load=float(on_links.max()) if loaded else 0.0,
+        mean_link_load=float(on_links.mean()) if loaded else 0.0,
+        sd_link_load=float(on_links.std()) if loaded else 0.0,
+        hottest_link=mapping.machine.channel_label(int(load.argmax())) if loaded else "",
+        mean_hops=hops / copies if copies else 0.0,
+        mean_latency_ns=latency / copies / 1000 if copies else 0.0,
+        max_latency_ns=worst / 1000,
+    )

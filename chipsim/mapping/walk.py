@@ -1,0 +1,217 @@
+"""Walking routes over the machine's arrays: where they end, over which channels, how long it takes.
+
+Nothing here is shared with the code that makes routes, so that a walk checks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.machine.model import Branching, Machine, PortKind, Routing
+from chipsim.machine.route import SINK, Branch, Route
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One copy that a packet ends in.
+
+    Attributes
+    ----------
+    endpoint : int
+        Where it ends.
+    channels : tuple of int
+        Its path.
+    latency_ps : int
+        Time from acceptance into the source port to the arrival of the last flit, with no other
+        packet about [ps]. Branches of one stage on one output go one after another, in order.
+    hops : int
+        Nodes with ``node_hop`` on the path.
+    """
+
+    endpoint: int
+    channels: tuple[int, ...]
+    latency_ps: int
+    hops: int
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What a walk along one route found.
+
+    Attributes
+    ----------
+    leaves : tuple of Leaf
+        In the order of a depth-first walk.
+    channels : tuple of int
+        The channel of every branch, as often as it is used.
+    problems : tuple of str
+        Why the machine cannot realise the route; empty for a good one.
+    """
+
+    leaves: tuple[Leaf, ...]
+    channels: tuple[int, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """A copy on its way: the stage it is at, the node that must be there, and its past."""
+
+    stage: int
+    node: int
+    path: tuple[int, ...]
+    time_ps: int
+    hops: int
+
+
+class Walker:
+    """Walks routes of one machine.
+
+    Parameters
+    ----------
+    machine : Machine
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._endpoint_of_sink: NDArray[np.int64] = np.full(machine.ports, -1, dtype=np.int64)
+        self._endpoint_of_sink[machine.endpoint_sink] = np.arange(machine.endpoints)
+
+    def walk(self, route: Route) -> Walk:
+        """Walk along ``route`` from its source port to every sink."""
+        machine = self.machine
+        problems: list[str] = []
+        if not 0 <= route.port < machine.ports:
+            return Walk((), (), (f"starts at port {route.port}, which does not exist",))
+        if machine.port_kind[route.port] != PortKind.SOURCE:
+            return Walk((), (), (f"starts at port {route.port}, which is no source port",))
+        leaves: list[Leaf] = []
+        used: list[int] = []
+        reached: set[int] = set()
+        todo = [_Visit(0, int(machine.port_node[route.port]), (), 0, 0)]
+        while todo:
+            visit = todo.pop()
+            if not 0 <= visit.stage < len(route.stages):
+                problems.append(f"leads to stage {visit.stage}, which it does not have")
+                continue
+            if visit.stage in reached:
+                problems.append(f"reaches stage {visit.stage} twice: it is no tree")
+                continue
+            reached.add(visit.stage)
+            todo += self._step(route, visit, leaves, used, problems)
+        if len(reached) < len(route.stages) and not problems:
+            lost = sorted(set(range(len(route.stages))) - reached)
+            problems.append(f"never reaches stage {', '.join(map(str, lost))}")
+        for leaf in leaves:
+            problems += self._against_tables(leaf)
+        return Walk(tuple(leaves), tuple(used), tuple(dict.fromkeys(problems)))
+
+    def flits(self, channel: int, payload_bits: int) -> int:
+        """Return the flits of one packet on ``channel``, 0 for a payload it cannot carry."""
+        machine = self.machine
+        return machine.classes[int(machine.channel_class[channel])].flits.get(payload_bits, 0)
+
+    def _step(
+        self,
+        route: Route,
+        visit: _Visit,
+        leaves: list[Leaf],
+        used: list[int],
+        problems: list[str],
+    ) -> list[_Visit]:
+        """Take all branches of one stage; return the visits they lead to, last one first."""
+        machine = self.machine
+        branches = route.stages[visit.stage]
+        problems += self._branching(visit.node, branches)
+        hops = visit.hops + int(machine.node_hop[visit.node])
+        output_free: dict[int, int] = {}
+        onward: list[_Visit] = []
+        for channel, following in branches:
+            if not 0 <= channel < machine.channels:
+                problems.append(f"uses channel {channel}, which does not exist")
+                continue
+            if machine.channel_node[channel] != visit.node:
+                problems.append(
+                    f"is at {machine.node_labels[visit.node]} but takes "
+                    f"{machine.channel_label(channel)}"
+                )
+                continue
+            flits = self.flits(channel, route.payload_bits)
+            if not flits:
+                problems.append(
+                    f"has a payload of {route.payload_bits} bits, which "
+                    f"{machine.channel_label(channel)} cannot carry"
+                )
+            flit_ps = int(machine.channel_flit_ps[channel])
+            start = output_free.get(channel, visit.time_ps)
+            output_free[channel] = start + flits * flit_ps
+            end = start + int(machine.channel_latency_ps[channel]) + (flits - 1) * flit_ps
+            used.append(channel)
+            path = (*visit.path, channel)
+            far = int(machine.channel_port[channel])
+            if (machine.port_kind[far] == PortKind.SINK) != (following == SINK):
+                problems.append(f"has a wrong end at {machine.channel_label(channel)}")
+            elif following == SINK:
+                leaves.append(Leaf(int(self._endpoint_of_sink[far]), path, end, hops))
+            else:
+                onward.append(_Visit(following, int(machine.port_node[far]), path, end, hops))
+        return onward[::-1]
+
+    def _branching(self, node: int, branches: tuple[Branch, ...]) -> list[str]:
+        """Check that ``node`` can make these copies."""
+        machine = self.machine
+        label = machine.node_labels[node]
+        if not branches:
+            return [f"ends at {label}, which is no endpoint"]
+        kind = Branching(int(machine.node_branching[node]))
+        if len(branches) == 1 or kind == Branching.ANY:
+            return []
+        if kind == Branching.NONE:
+            return [f"branches at {label}, which cannot branch"]
+        if any(following != SINK for _, following in branches):
+            return [f"branches at {label} to other nodes; it branches only to its own PEs"]
+        if len({channel for channel, _ in branches}) < len(branches):
+            return [f"names a PE of {label} twice; its mask has one bit per PE"]
+        return []
+
+    def _against_tables(self, leaf: Leaf) -> list[str]:
+        """Check a path against the nodes that choose outputs by destination tile (XY, LUT).
+
+        A run of such nodes on one chip is one leg; its destination is the tile of what comes
+        after it. The last channel of a leg leaves the run and is the destination's own.
+        """
+        machine = self.machine
+        if machine.lut is None:
+            return []
+        problems = []
+        nodes = [int(machine.channel_node[channel]) for channel in leaf.channels]
+        by_tile = [machine.node_routing[n] in (Routing.XY, Routing.LUT) for n in nodes]
+        target = self._tile(leaf.endpoint, endpoint=True)
+        for i in range(len(nodes) - 1, -1, -1):
+            if not by_tile[i]:
+                target = self._tile(nodes[i], endpoint=False)
+                continue
+            if i + 1 == len(nodes) or not by_tile[i + 1]:
+                continue
+            wanted = int(machine.lut[nodes[i], target]) if target >= 0 else -1
+            if leaf.channels[i] != wanted:
+                problems.append(
+                    f"takes {machine.channel_label(leaf.channels[i])} towards tile "
+                    f"({target % machine.grid_width},{target // machine.grid_width}), where "
+                    f"{machine.node_labels[nodes[i]]} "
+                    + (f"goes by {machine.channel_label(wanted)}" if wanted >= 0 else "has no way")
+                )
+        return problems
+
+    def _tile(self, index: int, *, endpoint: bool) -> int:
+        machine = self.machine
+        xs, ys = (
+            (machine.endpoint_x, machine.endpoint_y)
+            if endpoint
+            else (machine.node_x, machine.node_y)
+        )
+        x, y = int(xs[index]), int(ys[index])
+        return y * machine.grid_width + x if x >= 0 and y >= 0 else -1
