@@ -1,0 +1,79 @@
+"""What an experiment is: a default file, a schema and a function; found by its name.
+
+Packages bring experiments by an entry point of the group ``chipsim.experiments`` that names an
+:class:`ExperimentKind`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any
+
+from chipsim import registry
+from chipsim.errors import PluginError
+from chipsim.experiment.model import ExperimentModel
+
+if TYPE_CHECKING:
+    from chipsim.experiment.resolve import Experiment
+    from chipsim.trace.rundir import RunDirectory
+
+GROUP = "chipsim.experiments"
+
+Progress = Callable[[Mapping[str, Any]], None]
+"""Called now and then (at least once an epoch) with named values: ``epoch``, ``accuracy``…"""
+
+Run = Callable[["Experiment", "RunDirectory | None", Progress], dict[str, Any]]
+"""``run(experiment, out, progress)`` does the work and returns the summary.
+
+It writes metrics, weights and traces into ``out`` if there is one; the caller creates the
+directory, writes the resolved experiment, and finishes it with the summary returned.
+"""
+
+
+@dataclass(frozen=True)
+class ExperimentKind:
+    """One kind of experiment.
+
+    Attributes
+    ----------
+    name : str
+        As in ``chipsim run NAME``, and as the key ``experiment`` of files.
+    summary : str
+        One line about it.
+    defaults : Traversable
+        Its default file, which gives every field (``importlib.resources.files(…) / …``).
+    model : type of ExperimentModel
+        Its sections.
+    run : callable
+        See :data:`Run`.
+    """
+
+    name: str
+    summary: str
+    defaults: Traversable
+    model: type[ExperimentModel]
+    run: Run
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all experiments, sorted; none is loaded."""
+    return tuple(registry.entries(GROUP))
+
+
+def find_kind(name: str) -> ExperimentKind:
+    """Return the experiment ``name``.
+
+    Raises
+    ------
+    PluginError
+        If there is none of that name, or the package that brings it is broken.
+    """
+    kind = registry.load(GROUP, name)
+    if not isinstance(kind, ExperimentKind):
+        raise PluginError(
+            f"{GROUP} {name!r}: got a {type(kind).__name__}, expected an ExperimentKind; "
+            "mend the package that brings it"
+        )
+    return kind

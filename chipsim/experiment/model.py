@@ -1,0 +1,148 @@
+"""The sections that every experiment has; an experiment's own sections join by a subclass.
+
+Every field has its unit in its name where it has one, and a description that is written beside its
+value into the run's resolved ``experiment.toml``. Fields have no defaults here: an experiment's
+default file gives them all, so that what a run did stands in one place. What may be left out (a
+limit that is not set) has the default None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SEED_MAX = 2**63 - 1
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+"""An integer of at least 1."""
+Seed = Annotated[int, Field(ge=0, le=SEED_MAX)]
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+NotNegative = Annotated[float, Field(ge=0, le=1e12)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+SECTIONS = (
+    "data",
+    "model",
+    "loss",
+    "optimizer",
+    "train",
+    "machine",
+    "mapping",
+    "network",
+    "tick",
+    "trace",
+    "init",
+)
+"""Sections in the order in which they are written; others follow."""
+
+
+class Section(BaseModel):
+    """A table of settings: unknown keys are errors, nothing is converted, nothing changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class TrainSection(Section):
+    """How long and from which seed."""
+
+    epochs: Count
+    """Times through the training samples."""
+    batch: Count
+    """Samples of an update, each on a replica of its own; the last incomplete batch is dropped."""
+    seed: Seed
+    """Seed of the run: initial weights and order of samples (the data have their own)."""
+
+
+class MachineSection(Section):
+    """The machine, and figures that differ from its description (noc.hop_cycles = 7)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Annotated[str, Field(min_length=1)]
+    """A shipped machine (chipsim machine --list), mesh-WxH, torus-WxH."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the figures that were set, by dotted name (``noc.hop_cycles``)."""
+        return dict(flatten(self.model_extra or {}))
+
+
+class MappingSection(Section):
+    """Where programs go and how their packets travel."""
+
+    placer: Annotated[str, Field(min_length=1)]
+    """Placement strategy."""
+    transport: Literal["noc_direct", "router_multicast"]
+    """noc_direct: a NoC packet per destination, sent by software; router_multicast."""
+
+
+class NetworkSection(Section):
+    """The simulator's network model."""
+
+    model: Literal["compiled", "simpy"]
+    """compiled (fast) or simpy (the reference, a process per router); equal to the picosecond."""
+
+
+class TickSection(Section):
+    """The timer tick of the PEs."""
+
+    us: Annotated[int, Field(ge=1, le=10**9)]
+    """Length of a tick in whole microseconds of chip time."""
+
+
+class TraceSection(Section):
+    """What is written besides the summary, and for which part of the run."""
+
+    level: Literal["summary", "packets", "hops"]
+    """summary: no trace; packets: packets, ticks, channels; hops: every grant too."""
+    start_ms: NotNegative | None = None
+    """First chip time that is traced [ms]."""
+    end_ms: Positive | None = None
+    """Chip time at which tracing ends, not included [ms]."""
+    first_batch: Annotated[int, Field(ge=0)] | None = None
+    """First batch that is traced."""
+    last_batch: Annotated[int, Field(ge=0)] | None = None
+    """Last batch that is traced, included."""
+    kinds: list[str] | None = None
+    """Kinds of packets that are traced (spike, error, gradient, weight, host)."""
+    vertices: list[Annotated[int, Field(ge=0)]] | None = None
+    """Source vertices whose packets are traced."""
+    rows_per_part: Annotated[int, Field(ge=1, le=10**8)] | None = None
+    """Rows of a Parquet part."""
+
+
+class ExperimentModel(Section):
+    """All sections of an experiment. Subclass it to add an experiment's own sections."""
+
+    train: TrainSection
+    machine: MachineSection
+    mapping: MappingSection
+    network: NetworkSection
+    tick: TickSection
+    trace: TraceSection
+
+    def checks(self) -> list[str]:
+        """Return what is wrong between fields, one sentence each; subclasses add theirs."""
+        trace = self.trace
+        problems = []
+        if trace.end_ms is not None and trace.end_ms <= (trace.start_ms or 0):
+            problems.append(
+                f"trace.end_ms: got {trace.end_ms}, expected a time after trace.start_ms"
+            )
+        if trace.last_batch is not None and trace.last_batch < (trace.first_batch or 0):
+            problems.append(
+                f"trace.last_batch: got {trace.last_batch}, expected at least trace.first_batch"
+            )
+        return problems
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted name, value) of every value in nested tables."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,189 @@
+"""The EventProp experiments: their sections, checks and default files."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from pydantic import Field
+
+from chipsim.errors import did_you_mean
+from chipsim.experiment.kinds import ExperimentKind, Progress
+from chipsim.experiment.model import (
+    Count,
+    ExperimentModel,
+    NotNegative,
+    Positive,
+    Section,
+    Share,
+)
+
+if TYPE_CHECKING:
+    from chipsim.experiment.resolve import Experiment
+    from chipsim.trace.rundir import RunDirectory
+
+KINDS = ("spike", "error", "gradient", "weight", "host")
+"""Kinds of packets, in the order of their codes in traces."""
+PHASES = ("none", "forward", "loss", "backward", "gather", "update", "broadcast")
+"""Phases of a batch, in the order of their codes in traces."""
+
+YINYANG_LINES = 5
+"""x, y, 1 − x, 1 − y and the bias line."""
+YINYANG_CLASSES = 3
+
+
+class DataSection(Section):
+    """Yin-Yang samples and their encoding as spike times."""
+
+    train_samples: Count
+    """Training samples."""
+    train_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """Seed of the training samples (numpy RandomState)."""
+    test_samples: Count
+    """Test samples."""
+    test_seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """Seed of the test samples (numpy RandomState)."""
+    first_step: Annotated[int, Field(ge=0, le=10**6)]
+    """Step in which the largest value spikes (t_min)."""
+
+
+class ModelSection(Section):
+    """The network of leaky integrate-and-fire neurons."""
+
+    layers: Annotated[list[Count], Field(min_length=2)]
+    """Neurons of each layer: input lines (with bias), hidden, output."""
+    steps: Annotated[int, Field(ge=2, le=10**6)]
+    """Time steps of a sample (T)."""
+    dt_ms: Positive
+    """Length of a time step [ms]."""
+    tau_mem_ms: Positive
+    """Time constant of the membrane [ms]."""
+    tau_syn_ms: Positive
+    """Time constant of the synaptic current [ms]."""
+    factors: Literal["exp", "euler"]
+    """Decay per step: exp(-dt/tau), or euler: 1 - dt/tau."""
+    dtype: Literal["float32", "float64"]
+    """Arithmetic; float64 takes 64-bit payloads and is not the hardware's."""
+
+
+class LossSection(Section):
+    """Time-to-first-spike cross-entropy."""
+
+    form: Literal["offchip", "onchip"]
+    """offchip: xi, alpha, beta, all outputs; onchip: tau0_ms, alpha, tau1_ms, spiking outputs."""
+    xi: Positive
+    """Softmax scale of spike times [steps], form offchip."""
+    alpha: NotNegative
+    """Weight of the term that favours early spikes of the right output."""
+    beta: Positive
+    """Time scale of that term [steps], form offchip."""
+    tau0_ms: Positive
+    """Softmax scale of spike times [ms], form onchip."""
+    tau1_ms: Positive
+    """Time scale of the early-spike term [ms], form onchip."""
+
+
+class OptimizerSection(Section):
+    """The optimiser, which runs on a PE of its own."""
+
+    name: Literal["adam"]
+    """adam: with L2 decay added to the gradient (not decoupled)."""
+    lr: Positive
+    """Learning rate at the start."""
+    lr_decay: Annotated[float, Field(gt=0, le=1)]
+    """Factor on the learning rate per epoch, applied smoothly per batch."""
+    beta1: Share
+    """Decay of the mean of gradients."""
+    beta2: Share
+    """Decay of the mean of squared gradients."""
+    epsilon: Positive
+    """Added to the root of the mean of squares."""
+    weight_decay: NotNegative
+    """L2 decay: this times the weights is added to the gradient."""
+
+
+class InitSection(Section):
+    """Initial weights: normal, mean s_mean/sqrt(fan_in), deviation s_dev/sqrt(fan_in)."""
+
+    scales: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
+    """[s_mean, s_dev] for each layer of weights, from the input on."""
+
+
+class YinYangModel(ExperimentModel):
+    """All sections of the Yin-Yang experiment."""
+
+    data: DataSection
+    model: ModelSection
+    loss: LossSection
+    optimizer: OptimizerSection
+    init: InitSection
+
+    def checks(self) -> list[str]:
+        """Return what is wrong between fields."""
+        return [
+            *super().checks(),
+            *self._layer_problems(),
+            *self._size_problems(),
+            *(
+                f"trace.kinds: unknown kind {kind!r}{did_you_mean(kind, KINDS)}"
+                for kind in self.trace.kinds or ()
+                if kind not in KINDS
+            ),
+        ]
+
+    def _layer_problems(self) -> list[str]:
+        layers, problems = self.model.layers, []
+        if layers[0] != YINYANG_LINES or layers[-1] != YINYANG_CLASSES:
+            problems.append(
+                f"model.layers: got {layers}, expected {YINYANG_LINES} input lines first and "
+                f"{YINYANG_CLASSES} outputs last (Yin-Yang has 4 values, a bias and 3 classes)"
+            )
+        if len(self.init.scales) != len(layers) - 1:
+            problems.append(
+                f"init.scales: got {len(self.init.scales)} pairs, expected {len(layers) - 1}, one "
+                f"for each layer of weights of model.layers = {layers}"
+            )
+        if any(pair[1] < 0 for pair in self.init.scales):
+            problems.append(
+                f"init.scales: got {self.init.scales}, expected deviations of at least 0"
+            )
+        return problems
+
+    def _size_problems(self) -> list[str]:
+        problems = []
+        if self.data.train_samples < self.train.batch:
+            problems.append(
+                f"data.train_samples: got {self.data.train_samples}, expected at least one batch "
+                f"(train.batch = {self.train.batch}); an incomplete batch is dropped"
+            )
+        if self.data.first_step > self.model.steps - 1:
+            problems.append(
+                f"data.first_step: got {self.data.first_step}, expected at most "
+                f"{self.model.steps - 1}, the last of model.steps = {self.model.steps}"
+            )
+        shortest = min(self.model.tau_mem_ms, self.model.tau_syn_ms)
+        if self.model.factors == "euler" and self.model.dt_ms >= shortest:
+            problems.append(
+                f"model.dt_ms: got {self.model.dt_ms}, expected less than the time constants "
+                f'({shortest} ms) with factors = "euler"; take factors = "exp"'
+            )
+        return problems
+
+
+def run_yinyang(
+    experiment: Experiment, out: RunDirectory | None, progress: Progress
+) -> dict[str, Any]:
+    """Train Yin-Yang on the simulated chip and return the summary."""
+    # Lazy: `chipsim validate` needs the schema, not the simulator.
+    training = import_module("eventprop_apps.training")
+    return cast(dict[str, Any], training.run_yinyang(experiment, out, progress))
+
+
+YINYANG = ExperimentKind(
+    name="yinyang",
+    summary="train a 5-120-3 network on Yin-Yang with EventProp, every packet simulated",
+    defaults=files("eventprop_apps") / "experiments" / "yinyang.toml",
+    model=YinYangModel,
+    run=run_yinyang,
+)
