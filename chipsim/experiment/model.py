@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SEED_MAX = 2**63 - 1
+NAME_MAX = 250
+"""Characters of a name: what file systems allow."""
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 """An integer of at least 1."""
@@ -62,8 +64,8 @@ class MachineSection(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    name: Annotated[str, Field(min_length=1)]
-    """A shipped machine (chipsim machine --list), mesh-WxH, torus-WxH."""
+    name: Annotated[str, Field(min_length=1, max_length=NAME_MAX)]
+    """A machine (chipsim machine --list) such as spinnaker2, or a description's file."""
 
     def settings(self) -> dict[str, Any]:
         """Return the figures that were set, by dotted name (``noc.hop_cycles``)."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from chipsim.errors import ChipsimError, ExperimentError, ProblemsError, did_you_mean
 from chipsim.experiment.kinds import ExperimentKind, find_kind, names
-from chipsim.experiment.model import SECTIONS, ExperimentModel, flatten
+from chipsim.experiment.model import NAME_MAX, SECTIONS, ExperimentModel, flatten
 from chipsim.experiment.problems import merged, sentences, set_path, shown
 
 KIND_KEY = "experiment"
@@ -130,7 +130,11 @@ def _read(source: str | Path) -> tuple[ExperimentKind, dict[str, Any], str]:
 
 
 def _is_path(source: str) -> bool:
-    return source.endswith(".toml") or "/" in source or "\\" in source or Path(source).is_file()
+    try:
+        there = Path(source).is_file()
+    except (OSError, ValueError):  # no system could hold a file of that name
+        there = False
+    return there or source.endswith(".toml") or "/" in source or "\\" in source
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -179,13 +183,14 @@ def _validated(
 
 def _machine_problems(section: object) -> list[str]:
     """Return what the machine's description says to its name and figures."""
-    if not isinstance(section, Mapping) or not isinstance(section.get("name"), str):
+    name = section.get("name") if isinstance(section, Mapping) else None
+    if not isinstance(section, Mapping) or not isinstance(name, str) or len(name) > NAME_MAX:
         return []  # the schema has said so
     from chipsim.machine.library import load_machine
 
     settings = dict(flatten({k: v for k, v in section.items() if k != "name"}))
     try:
-        load_machine(section["name"], settings)
+        load_machine(name, settings)
     except ProblemsError as error:
         return [f"machine.{problem}" for problem in error.problems]
     except ChipsimError as error:

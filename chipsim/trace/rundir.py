@@ -263,16 +263,16 @@ def summary_bytes(summary: Mapping[str, Any]) -> bytes:
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return named arrays in NumPy's ``.npz`` form, the same bytes for the same arrays.
 
-    ``numpy.savez`` puts the host's time into the archive; here it is the ZIP format's first day.
+    Nothing of the host is in it: the time is the ZIP format's first day, and nothing is
+    compressed (other versions of zlib give other bytes).
     """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3  # else the writing host's system is noted
             data = io.BytesIO()
-            np.lib.format.write_array(data, np.ascontiguousarray(array), allow_pickle=False)
+            np.lib.format.write_array(data, np.asarray(array, order="C"), allow_pickle=False)
             archive.writestr(info, data.getvalue())
     return buffer.getvalue()
 

@@ -83,6 +83,11 @@ class DatasetWriter:
                 "write into another run directory or remove them"
             )
 
+    @property
+    def rows_held(self) -> int:
+        """Rows in memory: handed over and not in a closed part."""
+        return self._waiting_rows + self._sorted_rows
+
     def append(self, rows: Rows) -> None:
         """Hand rows over: one array per column of the schema, all of one length.
 

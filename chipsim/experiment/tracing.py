@@ -1,0 +1,51 @@
+"""From the section [trace] to a recorder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chipsim.experiment.model import TraceSection
+from chipsim.trace.recorder import Recorder, Window
+from chipsim.trace.writer import ROWS_PER_PART
+from chipsim.units import FOREVER, ms
+
+
+def make_recorder(
+    section: TraceSection,
+    directory: Path | None,
+    kinds: tuple[str, ...],
+    phases: tuple[str, ...] = ("none",),
+) -> Recorder:
+    """Return the recorder that [trace] asks for.
+
+    Parameters
+    ----------
+    section : TraceSection
+    directory : Path or None
+        The run's directory.
+    kinds, phases : tuple of str
+        As for :class:`chipsim.trace.recorder.Recorder`.
+
+    Raises
+    ------
+    TraceError
+        If a trace is asked for and there is no directory, or a kind is unknown.
+    UnitError
+        If a time is no whole number of picoseconds.
+    """
+    window = Window(
+        start_ps=ms(section.start_ms or 0),
+        end_ps=FOREVER if section.end_ms is None else ms(section.end_ms),
+        first_batch=section.first_batch,
+        last_batch=section.last_batch,
+        vertices=tuple(section.vertices or ()),
+        kinds=tuple(section.kinds or ()),
+    )
+    return Recorder(
+        section.level,
+        directory,
+        kinds=kinds,
+        phases=phases,
+        window=window,
+        rows_per_part=section.rows_per_part or ROWS_PER_PART,
+    )
