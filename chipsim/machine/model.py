@@ -282,6 +282,11 @@ class MachineBuilder:
         self._endpoints: list[tuple[int, int, int, int, int, int, int, int]] = []
         self.extras: dict[str, int] = {}
 
+    @property
+    def nodes(self) -> int:
+        """Number of nodes so far."""
+        return len(self._nodes)
+
     def channel_class(self, cls: ChannelClass) -> int:
         """Add a channel class and return its index."""
         self._classes.append(cls)

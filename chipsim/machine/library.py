@@ -1,0 +1,126 @@
+"""Machines by name: shipped chips, synthetic meshes, and a user's own description file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+import warnings
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from chipsim.errors import MachineError, did_you_mean
+from chipsim.machine import spinnaker2, synthetic
+from chipsim.machine.description import Description
+from chipsim.machine.load import load_file, load_shipped
+from chipsim.machine.model import Machine
+
+_GRID = re.compile(r"(mesh|torus)-(\d+)x(\d+)")
+_MOST_ROUTERS = 4_194_304
+"""Routers of the largest synthetic machine (2048 x 2048)."""
+
+
+def list_machines() -> list[tuple[str, str]]:
+    """Return (name, one line) of every machine that :func:`load_machine` knows by name."""
+    rows = [("spinnaker2", load_shipped("spinnaker2").title)]
+    rows += [(f"{kind}-WxH", load_shipped(kind).title) for kind in ("mesh", "torus")]
+    return [*rows, ("PATH.toml", "a description file of your own (start it with base = ...)")]
+
+
+def load_machine(
+    name_or_path: str | Path, settings: Mapping[str, object] | None = None
+) -> Machine:
+    """Return a machine by name, or from a description file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        ``spinnaker2``, ``mesh-WxH``, ``torus-WxH``, or the path of a TOML file.
+    settings : mapping, optional
+        Figures to set (``{"noc.hop_cycles": "7"}``); see :meth:`Description.with_settings`.
+
+    Returns
+    -------
+    Machine
+        Its description records what this caller reads from now on; figures that the machine was
+        built from count as read. The arrays of equal machines are shared: do not write to them.
+
+    Raises
+    ------
+    MachineError
+        If there is no such machine.
+    DescriptionError
+        With all problems of the file or of the settings.
+    """
+    chosen = tuple(sorted((key, _frozen(value)) for key, value in (settings or {}).items()))
+    name = str(name_or_path)
+    digest = "" if _is_name(name) else _digest(name)
+    machine, messages = _build(name, digest, chosen)
+    for message in messages:
+        warnings.warn(message, synthetic.DeadlockWarning, stacklevel=2)
+    return dataclasses.replace(machine, description=machine.description.fresh())
+
+
+@lru_cache(maxsize=32)
+def _build(
+    name: str, digest: str, settings: tuple[tuple[str, object], ...]
+) -> tuple[Machine, tuple[str, ...]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        machine = _make(name, dict(settings))
+    messages = tuple(str(item.message) for item in caught)
+    return dataclasses.replace(machine, description=machine.description.built()), messages
+
+
+def _make(name: str, settings: Mapping[str, object]) -> Machine:
+    grid = _GRID.fullmatch(name)
+    if grid is not None:
+        kind, width, height = grid[1], int(grid[2]), int(grid[3])
+        description = load_shipped(kind).with_settings(settings)
+        return _grid(description, width, height, name)
+    if name == "spinnaker2":
+        return spinnaker2.build(load_shipped(name).with_settings(settings))
+    description = load_file(name).with_settings(settings)
+    if description.family == "spinnaker2":
+        return spinnaker2.build(description)
+    return _grid(description, 8, 8, description.name)
+
+
+def _grid(description: Description, width: int, height: int, name: str) -> Machine:
+    if not 1 <= width * height <= _MOST_ROUTERS:
+        raise MachineError(
+            f"{name}: got {width} x {height} routers, expected 1 to {_MOST_ROUTERS}; "
+            "choose another size"
+        )
+    return synthetic.build(description, width, height, name)
+
+
+def _is_name(name: str) -> bool:
+    return name == "spinnaker2" or _GRID.fullmatch(name) is not None
+
+
+def _digest(name: str) -> str:
+    """Return the hash of a description file, so that an edited file is read again."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        try:
+            return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        except OSError:
+            return ""  # reading it says why
+    names = [known for known, _ in list_machines()]
+    raise MachineError(
+        f"unknown machine {name!r}{did_you_mean(_pattern(name), names[:-1])} Known: "
+        f"{', '.join(names)}"
+    )
+
+
+def _pattern(name: str) -> str:
+    """Return ``name`` with its size as ``WxH``, as the list of machines writes it."""
+    return re.sub(r"[-_ ]?\d+\s*[xX*]\s*\d+", "-WxH", name)
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(item) for item in value)
+    return value

@@ -1,0 +1,248 @@
+"""Builds the SpiNNaker2 chip from its description.
+
+Nodes are numbered QPE routers first (by row, then column), then the packet router's input node and
+issue pool, then one node per PE, memory interface and host. PEs are endpoints 0 … in the order of
+the QPEs, four each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from chipsim.machine.description import Description
+from chipsim.machine.floor import STEPS, Floor, Tile
+from chipsim.machine.lut import Plan, synthesise
+from chipsim.machine.model import (
+    I32,
+    UNBOUNDED,
+    Branching,
+    ChannelClass,
+    EndpointKind,
+    FullPolicy,
+    Machine,
+    MachineBuilder,
+    NodeKind,
+    PortKind,
+    Routing,
+)
+from chipsim.units import cycles
+
+_FLOOR_READ = (
+    "width",
+    "height",
+    "qpe_x",
+    "qpe_y",
+    "qpe_holes",
+    "router_tiles",
+    "router_ports",
+    "router_transit",
+    "mem_a_tiles",
+    "mem_b_tiles",
+    "host_tiles",
+    "attachment",
+)
+
+FULL = {
+    "drop_count": FullPolicy.DROP,
+    "overwrite": FullPolicy.OVERWRITE,
+    "stall": FullPolicy.STALL,
+}
+"""What a description calls the policies of a full receive FIFO."""
+
+
+@dataclass(frozen=True)
+class NocTimes:
+    """Times of NoC channels [ps] and the flits of each payload."""
+
+    hop_ps: int
+    flit_ps: int
+    credit_ps: int
+    flits: dict[int, int]
+    flit_pj: float
+
+
+def noc_times(description: Description) -> NocTimes:
+    """Return the NoC's times from the figures ``noc.*``; each is rounded once."""
+    clock = description.number("noc.clock_mhz")
+    most = description.integer("noc.max_payload_bits")
+    sizes = description.integers("packet.payload_bits")
+    energy = description.number("energy.noc_bit_hop_pj") * description.integer("noc.flit_bits")
+    return NocTimes(
+        hop_ps=cycles(description.integer("noc.hop_cycles"), clock),
+        flit_ps=per_cycle(clock, description.number("noc.flits_per_cycle")),
+        credit_ps=cycles(description.integer("noc.credit_cycles"), clock),
+        flits={size: max(1, -(-size // most)) for size in sizes},
+        flit_pj=round(energy, 9),
+    )
+
+
+def per_cycle(clock_mhz: float, rate: float) -> int:
+    """Return the time of one item [ps] where ``rate`` of them pass in a cycle, rounded once."""
+    return round(Fraction(1_000_000) / (Fraction(str(clock_mhz)) * Fraction(str(rate))))
+
+
+def floor_of(description: Description) -> Floor:
+    """Return the floor plan (``floor.*``)."""
+    names = (f"floor.{name}" for name in _FLOOR_READ)
+    return Floor.from_values({name: description.figure(name) for name in names})
+
+
+def build(description: Description) -> Machine:
+    """Return the chip."""
+    return _Chip(description).build()
+
+
+class _Chip:
+    """One build: keeps the numbers of routers and channels until the look-up tables are filled."""
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+        self.floor = floor_of(description)
+        self.plan: Plan = synthesise(self.floor)
+        self.noc = noc_times(description)
+        self.fifo = description.integer("noc.fifo_packets")
+        self.builder = MachineBuilder(
+            description.name, description, self.floor.width, self.floor.height
+        )
+        self.routers: dict[Tile, int] = {}
+        self.to: dict[tuple[Tile, Tile], int] = {}
+        self.to_packet_router: dict[Tile, int] = {}
+        self.from_packet_router: dict[Tile, int] = {}
+        self.to_edge: dict[Tile, tuple[Tile, int]] = {}
+
+    def build(self) -> Machine:
+        self._classes()
+        for x, y in self.floor.routers:
+            self.routers[x, y] = self.builder.node(
+                f"router({x},{y})", branching=Branching.LOCAL, routing=Routing.LUT, x=x, y=y
+            )
+        self._mesh()
+        self._packet_router()
+        self._pes()
+        for name, kind, tiles in (
+            ("dram_a", EndpointKind.DRAM, self.floor.mem_a),
+            ("dram_b", EndpointKind.DRAM, self.floor.mem_b),
+            ("host", EndpointKind.HOST, self.floor.host),
+        ):
+            self._edge(name, kind, tiles)
+        return self.builder.build(self._lut())
+
+    def _classes(self) -> None:
+        noc, make = self.noc, self.builder.channel_class
+        names = ("inject", "noc", "eject", "router_in", "router_out")
+        self.cls = {name: make(ChannelClass(name, noc.flits, noc.flit_pj)) for name in names}
+        lookup = self.description.number("energy.router_lookup_pj")
+        once = dict.fromkeys(noc.flits, 1)
+        self.cls["lookup"] = make(ChannelClass("lookup", once, lookup, "router"))
+
+    def _channel(self, name: str, node: int, port: int, latency_ps: int | None = None) -> int:
+        noc = self.noc
+        latency = noc.hop_ps if latency_ps is None else latency_ps
+        return self.builder.channel(
+            node, port, self.cls[name], latency, noc.flit_ps, noc.credit_ps
+        )
+
+    def _join(self, name: str, node: int, far: int, latency_ps: int | None = None) -> int:
+        """Add a channel to a new input FIFO of node ``far``."""
+        return self._channel(name, node, self.builder.port(far, self.fifo), latency_ps)
+
+    def _mesh(self) -> None:
+        for (x, y), node in self.routers.items():
+            for dx, dy in STEPS:
+                far = (x + dx, y + dy)
+                if far in self.routers:
+                    self.to[(x, y), far] = self._join("noc", node, self.routers[far])
+
+    def _packet_router(self) -> None:
+        builder, figures = self.builder, self.description
+        x, y = self.floor.router[0]
+        source = Routing.SOURCE
+        entry = builder.node("packet router input", routing=source, hop=False, x=x, y=y)
+        pool = builder.node(
+            "packet router",
+            kind=NodeKind.POOL,
+            branching=Branching.ANY,
+            routing=Routing.TABLE,
+            x=x,
+            y=y,
+        )
+        for tile in self.floor.ports:
+            self.to_packet_router[tile] = self._join("router_in", self.routers[tile], entry)
+        clock = figures.number("router.clock_mhz")
+        buffer = builder.port(pool, figures.integer("router.issue_buffer_packets"))
+        builder.channel(
+            entry,
+            buffer,
+            self.cls["lookup"],
+            cycles(figures.integer("router.mc_latency_cycles"), clock),
+            per_cycle(clock, figures.number("router.mc_packets_per_cycle")),
+            cycles(figures.integer("router.credit_cycles"), clock),
+        )
+        for tile in self.floor.ports:
+            self.from_packet_router[tile] = self._join("router_out", pool, self.routers[tile])
+        builder.extras.update(packet_router_input=entry, packet_router=pool)
+
+    def _pes(self) -> None:
+        builder, figures = self.builder, self.description
+        sets, depth = figures.integer("pe.tx_sets"), figures.integer("pe.rx_fifo_packets")
+        full = FULL[figures.text("pe.rx_full")]
+        clock = figures.number("noc.clock_mhz")
+        inject_ps = cycles(figures.integer("noc.inject_cycles"), clock)
+        count = figures.integer("floor.pes_per_qpe")
+        for x, y in self.floor.qpes:
+            for index in range(count):
+                node = builder.node(
+                    f"PE({x},{y},{index})", routing=Routing.SOURCE, hop=False, x=x, y=y
+                )
+                port = builder.port(node, sets, PortKind.SOURCE)
+                dma = builder.port(node, UNBOUNDED, PortKind.SOURCE)
+                sink = builder.port(-1, depth, PortKind.SINK, full)
+                self._join("inject", node, self.routers[x, y], inject_ps)
+                self._channel("eject", self.routers[x, y], sink)
+                builder.endpoint(
+                    EndpointKind.PE, port=port, sink=sink, dma_port=dma, x=x, y=y, index=index
+                )
+
+    def _edge(self, name: str, kind: EndpointKind, tiles: tuple[Tile, ...]) -> None:
+        """Add a memory interface or the host: one endpoint, a channel pair per attached tile."""
+        builder = self.builder
+        x, y = tiles[0]
+        node = builder.node(f"{kind.name}({x},{y})", routing=Routing.SOURCE, hop=False, x=x, y=y)
+        port = builder.port(node, UNBOUNDED, PortKind.SOURCE)
+        dma = builder.port(node, UNBOUNDED, PortKind.SOURCE)
+        sink = builder.port(-1, UNBOUNDED, PortKind.SINK)
+        for tile, beside in self.floor.attachments(tiles):
+            self._join("inject", node, self.routers[beside])
+            self.to_edge[tile] = (beside, self._channel("eject", self.routers[beside], sink))
+        builder.extras[f"endpoint_{name}"] = builder.endpoint(
+            kind, port=port, sink=sink, dma_port=dma, x=x, y=y
+        )
+
+    def _lut(self) -> I32:
+        """Return the channel towards each destination tile.
+
+        At its own tile a QPE router has -1: the header's PE mask picks the outputs there. The row
+        of the packet router's pool names the port that a leg to the tile leaves by.
+        """
+        width = self.floor.width
+        lut = np.full((self.builder.nodes, width * self.floor.height), -1, dtype=np.int32)
+        pool = self.builder.extras["packet_router"]
+        for here, node in self.routers.items():
+            for there in self.floor.qpes:
+                if here != there:
+                    following = self.plan.step[here, there]
+                    lut[node, there[1] * width + there[0]] = self.to[here, following]
+            if here in self.plan.to_router:
+                following = self.plan.to_router[here]
+                out = self.to_packet_router[here] if following == here else self.to[here, following]
+                for x, y in self.floor.router:
+                    lut[node, y * width + x] = out
+        for (x, y), port in self.plan.port.items():
+            lut[pool, y * width + x] = self.from_packet_router[port]
+        for (x, y), (beside, channel) in self.to_edge.items():
+            lut[:, y * width + x] = lut[:, beside[1] * width + beside[0]]
+            lut[self.routers[beside], y * width + x] = channel
+        return lut

@@ -1,0 +1,165 @@
+"""Synthetic machines: a mesh or torus with one router and one endpoint a tile.
+
+An endpoint's source queue is its router's own input FIFO (unbounded), and the way from the router
+into the endpoint is a hop like any other; so a packet's zero-load latency is ``noc.hop_cycles``
+times the routers it visits. Built as whole arrays: a million routers take seconds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.machine.description import Description
+from chipsim.machine.floor import STEPS
+from chipsim.machine.model import (
+    UNBOUNDED,
+    Branching,
+    ChannelClass,
+    EndpointKind,
+    FullPolicy,
+    Machine,
+    NodeKind,
+    PortKind,
+    Routing,
+)
+from chipsim.machine.spinnaker2 import NocTimes, noc_times
+
+
+class DeadlockWarning(UserWarning):
+    """A machine whose routes can wait for each other in a circle."""
+
+
+ROUTING = {"table": Routing.TABLE, "xy": Routing.XY}
+_NOC, _EJECT = 0, 1
+
+
+def build(description: Description, width: int, height: int, name: str) -> Machine:
+    """Return a mesh or torus of ``width`` x ``height`` routers.
+
+    Nodes and endpoints are numbered by row, then column; a node's channels are in the order east,
+    west, north, south, endpoint. A torus closes rows and columns of more than two routers.
+
+    Warns
+    -----
+    DeadlockWarning
+        For a torus with finite FIFOs: packets on a ring can wait for each other in a circle.
+    """
+    torus = description.family == "torus"
+    times = noc_times(description)
+    fifo = description.integer("noc.fifo_packets")
+    if torus and fifo != UNBOUNDED:
+        warnings.warn(
+            f"{name}: noc.fifo_packets = {fifo} on a torus can deadlock (rings without virtual "
+            "channels); set it to 'unbounded', or use a mesh",
+            DeadlockWarning,
+            stacklevel=2,
+        )
+    source, far = _links(width, height, torus)
+    return _freeze(description, name, (width, height), times, fifo, source, far)
+
+
+def _links(width: int, height: int, torus: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return source and far node of every channel, the ejecting ones with far = -1."""
+    nodes = np.arange(width * height)
+    x, y = nodes % width, nodes // width
+    far = np.full((len(nodes), len(STEPS) + 1), -2, dtype=np.int64)
+    for slot, (dx, dy) in enumerate(STEPS):
+        u: NDArray[Any] = x + dx
+        v: NDArray[Any] = y + dy
+        if torus and width > 2:
+            u = u % width
+        if torus and height > 2:
+            v = v % height
+        inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+        far[inside, slot] = (v * width + u)[inside]
+    far[:, -1] = -1
+    source, slot = np.nonzero(far != -2)
+    return source, far[source, slot]
+
+
+def _ports(
+    count: int, far: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return (node, kind, source port, sink port, port of each channel).
+
+    A node's ports stand together: its source port, then its link FIFOs by channel; sinks follow.
+    """
+    link = far >= 0
+    order = np.argsort(far[link], kind="stable")
+    degree = np.bincount(far[link], minlength=count)
+    first = np.concatenate(([0], np.cumsum(degree + 1)))[:-1]
+    of_link = np.empty(int(link.sum()), dtype=np.int64)
+    rank = np.arange(len(order)) - np.concatenate(([0], np.cumsum(degree)))[far[link][order]]
+    of_link[order] = first[far[link][order]] + 1 + rank
+    inner = int(degree.sum()) + count
+    node = np.concatenate((np.repeat(np.arange(count), degree + 1), np.full(count, -1)))
+    kind = np.full(inner + count, int(PortKind.LINK))
+    kind[first] = PortKind.SOURCE
+    kind[inner:] = PortKind.SINK
+    port = np.empty(len(far), dtype=np.int64)
+    port[link] = of_link
+    port[~link] = inner + np.arange(count)
+    return node, kind, first, inner + np.arange(count), port
+
+
+def _freeze(
+    description: Description,
+    name: str,
+    size: tuple[int, int],
+    times: NocTimes,
+    fifo: int,
+    source: NDArray[Any],
+    far: NDArray[Any],
+) -> Machine:
+    width, height = size
+    count = width * height
+    node, kind, first, sink, port = _ports(count, far)
+    full = np.where(kind == PortKind.SINK, FullPolicy.DROP, FullPolicy.STALL)
+    at = np.arange(count)
+    x, y = (at % width).astype(np.int32), (at // width).astype(np.int32)
+    zeros8, zeros32 = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int32)
+    channels = len(source)
+    return Machine(
+        name=name,
+        description=description,
+        classes=(
+            ChannelClass("noc", times.flits, times.flit_pj),
+            ChannelClass("eject", times.flits, times.flit_pj),
+        ),
+        node_kind=zeros8 + np.int8(NodeKind.FIFO),
+        node_branching=zeros8 + np.int8(Branching.ANY),
+        node_routing=zeros8 + np.int8(ROUTING[description.text("noc.routing")]),
+        node_hop=zeros8 + np.int8(1),
+        node_chip=zeros32,
+        node_x=x,
+        node_y=y,
+        node_wait_ps=np.full(count, -1, dtype=np.int64),
+        node_labels=tuple(
+            f"router({u},{v})" for u, v in zip(x.tolist(), y.tolist(), strict=True)
+        ),
+        port_node=node.astype(np.int32),
+        port_capacity=np.where(kind == PortKind.LINK, fifo, UNBOUNDED).astype(np.int32),
+        port_kind=kind.astype(np.int8),
+        port_full=full.astype(np.int8),
+        channel_node=source.astype(np.int32),
+        channel_port=port.astype(np.int32),
+        channel_latency_ps=np.full(channels, times.hop_ps, dtype=np.int64),
+        channel_credit_ps=np.full(channels, times.credit_ps, dtype=np.int64),
+        channel_flit_ps=np.full(channels, times.flit_ps, dtype=np.int64),
+        channel_class=np.where(far >= 0, _NOC, _EJECT).astype(np.int8),
+        endpoint_kind=zeros8 + np.int8(EndpointKind.PE),
+        endpoint_chip=zeros32,
+        endpoint_x=x,
+        endpoint_y=y,
+        endpoint_index=zeros32,
+        endpoint_port=first.astype(np.int32),
+        endpoint_dma_port=zeros32 - np.int32(1),
+        endpoint_sink=sink.astype(np.int32),
+        grid_width=width,
+        grid_height=height,
+        extras={"torus": int(description.family == "torus")},
+    )

@@ -1,0 +1,156 @@
+"""Who is beside whom: lists made from a machine's arrays, for code that walks it."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+
+from chipsim.errors import RouteError
+from chipsim.machine.floor import STEPS
+from chipsim.machine.model import Machine, PortKind, Routing
+
+NOWHERE = -1
+
+
+class Topology:
+    """Neighbour lists of one machine, as plain Python lists (indexing them is what is fast).
+
+    Attributes
+    ----------
+    out : list of list of int
+        Outgoing channels by node, ascending.
+    source, far : list of int
+        A channel's node, and the node at its far end (-1 for a sink).
+    sink_of : dict of int to int
+        Endpoint by sink port.
+    into : dict of int to list of int
+        Channels that end in an endpoint's sink, by endpoint.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.source: list[int] = machine.channel_node.tolist()
+        self.port: list[int] = machine.channel_port.tolist()
+        self.far: list[int] = machine.port_node[machine.channel_port].tolist()
+        self.out: list[list[int]] = [[] for _ in range(machine.nodes)]
+        self.into: dict[int, list[int]] = {}
+        self.sink_of = {port: end for end, port in enumerate(machine.endpoint_sink.tolist())}
+        self.x: list[int] = machine.node_x.tolist()
+        self.y: list[int] = machine.node_y.tolist()
+        self.routing: list[int] = machine.node_routing.tolist()
+        for channel, node in enumerate(self.source):
+            self.out[node].append(channel)
+            if self.far[channel] == NOWHERE:
+                self.into.setdefault(self.sink_of[self.port[channel]], []).append(channel)
+        self._steps: list[list[int]] | None = None
+
+    def is_router(self, node: int) -> bool:
+        """Return whether the node has a place in the mesh (forwards by tile)."""
+        return self.machine.lut is None or self.routing[node] in (Routing.XY, Routing.LUT)
+
+    def towards(self, node: int, x: int, y: int) -> int:
+        """Return the channel from a router towards another router's tile.
+
+        By look-up table where the machine has one, else x first; on a torus the shorter way round,
+        the positive one of two equal ways. -1 at the tile itself, and where there is no way.
+        """
+        machine = self.machine
+        if machine.lut is not None:
+            return int(machine.lut[node, y * machine.grid_width + x])
+        torus = bool(machine.extras.get("torus", 0))
+        dx = _distance(self.x[node], x, machine.grid_width, torus)
+        dy = _distance(self.y[node], y, machine.grid_height, torus)
+        if dx:
+            return self._step(node, 0 if dx > 0 else 1)
+        if dy:
+            return self._step(node, 2 if dy > 0 else 3)
+        return NOWHERE
+
+    def _step(self, node: int, direction: int) -> int:
+        if self._steps is None:
+            self._steps = self._directions()
+        return self._steps[node][direction]
+
+    def _directions(self) -> list[list[int]]:
+        machine = self.machine
+        width, height = machine.grid_width, machine.grid_height
+        far = machine.port_node[machine.channel_port]
+        steps = np.full((machine.nodes, len(STEPS)), NOWHERE, dtype=np.int64)
+        link = np.flatnonzero(far >= 0)
+        near, away = machine.channel_node[link], far[link]
+        dx = machine.node_x[away] - machine.node_x[near]
+        dy = machine.node_y[away] - machine.node_y[near]
+        for slot, (sx, sy) in enumerate(STEPS):
+            ahead = (dx == sx) & (dy == sy)
+            if width > 2:
+                ahead |= (dx == -sx * (width - 1)) & (dy == 0) & (sx != 0)
+            if height > 2:
+                ahead |= (dy == -sy * (height - 1)) & (dx == 0) & (sy != 0)
+            steps[near[ahead], slot] = link[ahead]
+        rows: list[list[int]] = steps.tolist()
+        return rows
+
+
+def _distance(here: int, there: int, size: int, torus: bool) -> int:
+    """Return the signed steps along one dimension, the positive way where both are equal."""
+    direct = there - here
+    if not torus or size <= 2:
+        return direct
+    ahead = direct % size
+    return ahead if 2 * ahead <= size else ahead - size
+
+
+def topology(machine: Machine) -> Topology:
+    """Return the machine's neighbour lists, made once per machine."""
+    cached: Topology | None = machine.__dict__.get("_topology")
+    if cached is None:
+        cached = Topology(machine)
+        object.__setattr__(machine, "_topology", cached)
+    return cached
+
+
+def channel_to(machine: Machine, node: int, far: int) -> int:
+    """Return the (first) channel from node to node.
+
+    Raises
+    ------
+    RouteError
+        If they are not neighbours.
+    """
+    known = topology(machine)
+    for channel in known.out[node]:
+        if known.far[channel] == far:
+            return channel
+    raise RouteError(
+        f"{machine.name}: no channel from {machine.node_labels[node]} to "
+        f"{machine.node_labels[far]}; choose neighbours"
+    )
+
+
+def router_graph(machine: Machine) -> nx.DiGraph:
+    """Return the routers and the channels between them as a networkx graph.
+
+    Nodes are node numbers with attributes ``x``, ``y``, ``chip`` and ``label``; edges carry
+    ``channel``. Nodes of endpoints and the packet router's are left out.
+    """
+    known = topology(machine)
+    graph = nx.DiGraph()
+    for node in range(machine.nodes):
+        if known.is_router(node):
+            graph.add_node(
+                node,
+                x=known.x[node],
+                y=known.y[node],
+                chip=int(machine.node_chip[node]),
+                label=machine.node_labels[node],
+            )
+    for channel, (near, away) in enumerate(zip(known.source, known.far, strict=True)):
+        if near in graph and away in graph and not graph.has_edge(near, away):
+            graph.add_edge(near, away, channel=channel)
+    return graph
+
+
+def is_source(machine: Machine, port: int) -> bool:
+    """Return whether ``port`` is a port that packets are written into."""
+    inside = 0 <= port < machine.ports
+    return inside and int(machine.port_kind[port]) == PortKind.SOURCE
