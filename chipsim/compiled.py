@@ -104,4 +104,4 @@ def inlined(function: F) -> F:
     """Compile a small helper into its compiled callers (never called from Python on its own)."""
     import numba
 
-    return cast(F, numba.njit(nogil=True, error_model="numpy", inline="never")(function))
+    return cast(F, numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chipsim.errors import UnitError
 
 PS_PER_NS = 1_000
@@ -40,6 +43,15 @@ def cycles(count: int, clock_mhz: float) -> int:
             "and a clock above 0 MHz; check the figure in the machine's description"
         )
     return round(Fraction(int(count)) * PS_PER_US / Fraction(str(clock_mhz)))
+
+
+def cycles_array(counts: NDArray[np.int64], clock_mhz: float) -> NDArray[np.int64]:
+    """Return :func:`cycles` of every count, as int64 [ps]; exact, rounded half to even."""
+    per_cycle = PS_PER_US / Fraction(str(clock_mhz))
+    quotient, rest = np.divmod(counts * per_cycle.numerator, per_cycle.denominator)
+    twice = 2 * rest
+    up = (twice > per_cycle.denominator) | ((twice == per_cycle.denominator) & (quotient % 2 == 1))
+    return np.asarray(quotient + up, dtype=np.int64)
 
 
 def ns(value: float) -> int:

@@ -278,6 +278,7 @@ _SPINNAKER2_REST: Mapping[str, Spec] = {
     "dma.setup_cycles": _cycles(0),
     "dma.bytes_per_flit": _integer(1, 65536),
     "dma.max_outstanding": _integer(1),
+    "dma.sram_access_cycles": _cycles(1),
     "dma.align_bytes": _integer(1, 65536),
     "dram.capacity_gb": _number(),
     "dram.interfaces": _integer(2, 2),

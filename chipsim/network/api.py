@@ -325,6 +325,9 @@ class Network(Protocol):
     def last_accepted_ps(self, port: int) -> int:
         """Return when the port last accepted a packet [ps], -1 if never."""
 
+    def accepted(self, ports: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return :meth:`script_left` and :meth:`last_accepted_ps` of several ports at once."""
+
     def take_drops(self) -> Deliveries:
         """Return and forget the copies dropped or overwritten since the last call, by time."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from chipsim.errors import MachineError, RouteError
-from chipsim.machine.model import Machine, PortKind
+from chipsim.machine.model import UNBOUNDED, Machine, PortKind
 from chipsim.machine.route import SINK, Route
 
 
@@ -89,11 +89,14 @@ def feeders(machine: Machine) -> list[int]:
     ------
     MachineError
         If a port has several feeding channels, or a source port has one: slots and the order of
-        arrivals would not be defined.
+        arrivals would not be defined. An unbounded sink has neither, and may have several.
     """
     found = [-1] * machine.ports
     for channel, port in enumerate(machine.channel_port.tolist()):
-        if found[port] >= 0:
+        unbounded_sink = (
+            machine.port_kind[port] == PortKind.SINK and machine.port_capacity[port] == UNBOUNDED
+        )
+        if found[port] >= 0 and not unbounded_sink:
             raise MachineError(
                 f"{machine.name}: port {port} is fed by {machine.channel_label(found[port])} and "
                 f"{machine.channel_label(channel)}; expected one channel per input FIFO; give the "

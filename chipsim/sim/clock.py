@@ -1,0 +1,82 @@
+"""Tick clocks: one SimPy event a tick wakes every PE that waits for it.
+
+The clock sleeps while nobody waits, so that a simulation in which nothing can happen any more runs
+out of events and is recognised as stalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import simpy
+
+from chipsim.errors import ProgramError
+from chipsim.network.instant import PROGRAM, at
+
+
+class TickClock:
+    """A clock domain with ticks at ``offset_ps + k * tick_ps``, k = 0, 1, ….
+
+    Parameters
+    ----------
+    env : simpy.Environment
+    tick_ps : int
+        Tick length [ps], at least 1.
+    offset_ps : int
+        Time of tick 0 [ps].
+    """
+
+    def __init__(self, env: simpy.Environment, tick_ps: int, offset_ps: int = 0) -> None:
+        if tick_ps < 1:
+            raise ProgramError(f"tick: got {tick_ps} ps, expected at least 1 ps")
+        self.env = env
+        self.tick_ps = tick_ps
+        self.offset_ps = offset_ps
+        self._waiting: dict[int, simpy.Event] = {}
+        self._every: list[Callable[[int], bool]] = []
+        self._scheduled = -1
+
+    def time_of(self, tick: int) -> int:
+        """Return the time of a tick [ps]."""
+        return self.offset_ps + tick * self.tick_ps
+
+    def current(self) -> int:
+        """Return the last tick whose time is not after now, -1 before tick 0."""
+        return (self.env.now - self.offset_ps) // self.tick_ps  # type: ignore[return-value]
+
+    def wait(self, tick: int) -> simpy.Event:
+        """Return the event of a tick in the future; all who wait for it share it."""
+        event = self._waiting.get(tick)
+        if event is None:
+            event = self._waiting[tick] = self.env.event()
+            self._schedule(tick)
+        return event
+
+    def subscribe(self, on_tick: Callable[[int], bool]) -> None:
+        """Call ``on_tick(tick)`` at every tick, before single waiters.
+
+        It returns whether it wants the next one; :meth:`resume` wakes it again.
+        """
+        self._every.append(on_tick)
+
+    def resume(self) -> None:
+        """Make sure that the next tick happens (a subscriber has work again)."""
+        self._schedule(self.current() + 1)
+
+    def _schedule(self, tick: int) -> None:
+        if self._scheduled < 0 or tick < self._scheduled:
+            self._scheduled = tick
+            at(self.env, self.time_of(tick), PROGRAM, lambda: self._on_tick(tick))
+
+    def _on_tick(self, tick: int) -> None:
+        if tick != self._scheduled:
+            return  # an earlier tick was asked for after this one had been scheduled
+        self._scheduled = -1
+        wanted = [on_tick(tick) for on_tick in self._every]
+        event = self._waiting.pop(tick, None)
+        if event is not None:
+            event.succeed(tick)
+        following = [tick + 1] if any(wanted) else []
+        following.extend(self._waiting)
+        if following:
+            self._schedule(min(following))

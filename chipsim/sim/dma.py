@@ -1,0 +1,88 @@
+"""The DMA engine of a PE: set-up time, a bounded number of transfers under way, a queue."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import ProgramError
+from chipsim.sim.memory import Transfer, flit_rows
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+
+class DmaEngine:
+    """Moves words between this endpoint and other endpoints' memories.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    endpoint : int
+    setup_ps : int
+        From the program's order to the first flit [ps], at least 1.
+    max_outstanding : int
+        Transfers under way at once; further ones wait in order.
+    """
+
+    def __init__(
+        self, simulation: Simulation, endpoint: int, setup_ps: int, max_outstanding: int
+    ) -> None:
+        if max_outstanding < 1:
+            raise ProgramError(f"DMA: got max_outstanding={max_outstanding}, expected at least 1")
+        self.simulation = simulation
+        self.endpoint = endpoint
+        self.setup_ps = setup_ps
+        self.max_outstanding = max_outstanding
+        self.completed = 0
+        self._under_way = 0
+        self._queue: deque[Transfer] = deque()
+
+    def read(self, target: int, region: str, offset: int, words: int, label: str) -> Transfer:
+        """Read ``words`` 32-bit words from word ``offset`` of a region at ``target``."""
+        number = self.simulation.memory(target).sram.number(region)
+        data = np.zeros(words, dtype=np.uint32)
+        transfer = self.simulation.new_transfer(
+            False, self.endpoint, target, number, offset, data, label
+        )
+        return self._queue_up(transfer)
+
+    def write(
+        self, target: int, region: str, offset: int, words: NDArray[np.uint32], label: str
+    ) -> Transfer:
+        """Write 32-bit words to a region at ``target``, from word ``offset`` on."""
+        number = self.simulation.memory(target).sram.number(region)
+        transfer = self.simulation.new_transfer(
+            True, self.endpoint, target, number, offset, words.copy(), label
+        )
+        return self._queue_up(transfer)
+
+    def _queue_up(self, transfer: Transfer) -> Transfer:
+        if not len(transfer.words):
+            raise ProgramError(f"{transfer.label}: a transfer of no words; leave it out")
+        self._queue.append(transfer)
+        self._start()
+        return transfer
+
+    def _start(self) -> None:
+        while self._queue and self._under_way < self.max_outstanding:
+            transfer = self._queue.popleft()
+            self._under_way += 1
+            transfer.done.callbacks.append(lambda _: self._ended())
+            simulation = self.simulation
+            first = int(simulation.env.now) + self.setup_ps
+            if transfer.write:
+                simulation.memory(transfer.target).expect(transfer)
+                rows = flit_rows(transfer.words)
+                simulation.send_flits(self.endpoint, transfer.target, transfer, rows, first, 0)
+            else:
+                simulation.memory(self.endpoint).expect(transfer)
+                simulation.send_request(transfer, first)
+
+    def _ended(self) -> None:
+        self._under_way -= 1
+        self.completed += 1
+        self._start()

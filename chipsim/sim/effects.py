@@ -1,0 +1,142 @@
+"""The effects a program can yield. Each one ends the open handler's claim on time first.
+
+A program says *what*; the PE's process performs it in SimPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chipsim.errors import ProgramError
+from chipsim.network.api import Deliveries
+from chipsim.sim.program import Effect, Kernel, Waiting
+
+if TYPE_CHECKING:
+    from chipsim.sim.memory import Transfer
+    from chipsim.sim.pe import ProcessingElement
+
+StallError = Callable[["ProcessingElement"], Exception]
+
+
+@dataclass
+class NextTick(Effect):
+    """Wait for the PE's next tick; start late if the last handler has not ended by then."""
+
+    def perform(self, pe: ProcessingElement) -> Waiting:
+        """Return the tick's number."""
+        yield from pe.until_free()
+        simulation = pe.simulation
+        tick = pe.tick + 1
+        if simulation.clock.time_of(tick) > simulation.env.now:
+            yield simulation.clock.wait(tick)
+        pe.begin_handler(tick)
+        return tick
+
+
+@dataclass
+class Compute(Effect):
+    """Spend cycles."""
+
+    cycles: int
+
+    def perform(self, pe: ProcessingElement) -> Waiting:
+        """Return the time at which the work is done [ps]."""
+        pe.spend(self.cycles)
+        yield from pe.until_idle()
+        return int(pe.simulation.env.now)
+
+
+@dataclass
+class Step(Effect):
+    """Run a kernel at each of the next ``ticks`` ticks, batched with other cores."""
+
+    kernel: Kernel
+    ticks: int = 1
+
+    def perform(self, pe: ProcessingElement) -> Waiting:
+        """Return when the last of the steps has started; the PE is then busy with it."""
+        yield from pe.until_free()
+        yield pe.simulation.group_of(self.kernel, pe).join(pe.core, self.ticks)
+
+
+@dataclass
+class Receive(Effect):
+    """Wait until the receive FIFO holds ``count`` packets and drain it."""
+
+    count: int = 1
+    on_stall: StallError | None = None
+
+    def perform(self, pe: ProcessingElement) -> Waiting:
+        """Return the drained packets (:class:`~chipsim.network.api.Deliveries`)."""
+        if self.count < 1:
+            raise ProgramError(f"pe.receive: got count={self.count}, expected at least 1")
+        yield from pe.until_free()
+        simulation = pe.simulation
+        simulation.synchronise()
+        if simulation.network.waiting(pe.inbox) < self.count:
+            yield simulation.watch_inbox(pe.inbox, self.count)
+        pe.begin_handler(None)
+        packets: Deliveries = pe.take_packets()
+        return packets
+
+    def waits_for(self, pe: ProcessingElement) -> str:
+        """Name the missing packets."""
+        held = pe.simulation.network.waiting(pe.inbox)
+        return f"{self.count} packets in its receive FIFO, which holds {held}"
+
+    def stalled(self, pe: ProcessingElement) -> Exception | None:
+        """Return what the program said to raise."""
+        return self.on_stall(pe) if self.on_stall is not None else None
+
+
+@dataclass
+class BarrierWait(Effect):
+    """Wait until every member of a barrier has arrived."""
+
+    name: str
+
+    def perform(self, pe: ProcessingElement) -> Waiting:
+        """Return when the barrier is released; ticks in between are masked, not missed."""
+        yield from pe.until_free()
+        yield pe.simulation.barrier(self.name).arrive(pe.vertex)
+        pe.skip_masked_ticks()
+
+    def waits_for(self, pe: ProcessingElement) -> str:
+        """Name the members that have not arrived."""
+        return pe.simulation.barrier(self.name).missing()
+
+
+@dataclass
+class TransferWait(Effect):
+    """Wait until a memory transfer is complete."""
+
+    transfer: Transfer
+    on_stall: StallError | None = None
+
+    def perform(self, pe: ProcessingElement) -> Waiting:
+        """Return the words (uint32) of a read, None for a write."""
+        yield from pe.until_free()
+        if not self.transfer.done.triggered:
+            yield self.transfer.done
+        pe.begin_handler(None)
+        return self.transfer.words
+
+    def waits_for(self, pe: ProcessingElement) -> str:
+        """Name the missing words."""
+        return f"{self.transfer.label}: words {missing_words(self.transfer.missing())} are missing"
+
+    def stalled(self, pe: ProcessingElement) -> Exception | None:
+        """Return what the program said to raise."""
+        return self.on_stall(pe) if self.on_stall is not None else None
+
+
+def missing_words(words: np.ndarray) -> str:
+    """Return a short form of word numbers: ``24 to 27`` or ``none``."""
+    if not len(words):
+        return "none"
+    first, last = int(words[0]), int(words[-1])
+    return f"{first} to {last}" if last > first else f"{first}"

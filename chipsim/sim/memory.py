@@ -1,0 +1,179 @@
+"""Memory traffic: transfers, and the responders that serve them.
+
+A read is a request packet to the target's memory and a train of one-flit replies back; a write is
+a train of flits there. Responders hold reply buffers of their own (unbounded source ports), so a
+reply never waits for room behind a request. Words are read from and written to the memory when the
+packets arrive: what was dropped is missing, what was altered arrives altered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from chipsim.network.api import PAYLOAD_WORDS, Deliveries
+from chipsim.sim.sram import Sram
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+
+@dataclass(eq=False)
+class Transfer:
+    """One read or write of remote memory.
+
+    Attributes
+    ----------
+    number : int
+        Its number; requests travel under key ``2 * number``, data under ``2 * number + 1``. A
+        flit's place in the transfer stands in its ``tag`` (on the chip: in its address).
+    net : int
+        The net that its data is accounted to.
+    write : bool
+    requester, target : int
+        Endpoints.
+    region, offset : int
+        Region number at the target, and first word.
+    words : ndarray of uint32
+        Data: sent, or filled as replies arrive.
+    label : str
+        For messages.
+    done : simpy.Event
+    arrived : ndarray of bool, shape (flits,)
+        Which flits have arrived.
+    """
+
+    number: int
+    net: int
+    write: bool
+    requester: int
+    target: int
+    region: int
+    offset: int
+    words: NDArray[np.uint32]
+    label: str
+    done: simpy.Event
+    arrived: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    left: int = 0
+
+    def __post_init__(self) -> None:
+        self.left = -(-len(self.words) // PAYLOAD_WORDS)
+        self.arrived = np.zeros(self.left, dtype=np.bool_)
+
+    def missing(self) -> NDArray[np.int64]:
+        """Return the numbers of the words (from ``offset``) that have not arrived."""
+        words = np.repeat(~self.arrived, PAYLOAD_WORDS)[: len(self.words)]
+        return np.flatnonzero(words) + self.offset
+
+
+def flit_rows(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return words as rows of one flit each, shape (flits, 4), zero-padded."""
+    flits = -(-len(words) // PAYLOAD_WORDS)
+    rows = np.zeros(flits * PAYLOAD_WORDS, dtype=np.uint32)
+    rows[: len(words)] = words
+    return rows.reshape(flits, PAYLOAD_WORDS)
+
+
+class MemoryPort:
+    """An endpoint's memory side: serves requests, and collects replies and writes.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    endpoint : int
+    sram : Sram
+        The memory behind it.
+    latency_ps : int
+        From a request's arrival to the first reply's start [ps], at least 1.
+    flit_ps : int
+        Time per flit at the memory [ps]; 0 where the NoC is the limit.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        endpoint: int,
+        sram: Sram,
+        latency_ps: int,
+        flit_ps: int = 0,
+    ) -> None:
+        self.simulation = simulation
+        self.endpoint = endpoint
+        self.sram = sram
+        self.latency_ps = latency_ps
+        self.flit_ps = flit_ps
+        self.inbox = 2 * endpoint + 1
+        self.incoming: dict[int, Transfer] = {}
+        self.serves = False
+        self.bytes_moved = 0
+        self._free_ps = 0
+        self._armed = False
+
+    def expect(self, transfer: Transfer) -> None:
+        """Collect a transfer's flits as they arrive here."""
+        self.incoming[transfer.number] = transfer
+        self.arm()
+
+    def serve(self) -> None:
+        """Answer read requests from now on."""
+        self.serves = True
+        self.arm()
+
+    def arm(self) -> None:
+        """Watch the memory inbox until the next packet that changes anything."""
+        if self._armed or not (self.serves or self.incoming):
+            return
+        count = 1
+        if not self.serves:
+            count = next(iter(self.incoming.values())).left
+        self._armed = True
+        self.simulation.watch_memory(self.inbox, count, self._on_packets)
+
+    def _on_packets(self) -> None:
+        self._armed = False
+        packets = self.simulation.drain_memory(self.inbox)
+        requests = packets.key % 2 == 0
+        for key in packets.key[requests].tolist():
+            self._reply(self.simulation.transfers[key // 2])
+        if not requests.all():
+            self._collect(packets.select(~requests))
+        self.arm()
+
+    def _reply(self, transfer: Transfer) -> None:
+        words = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
+        now = int(self.simulation.env.now)
+        start = max(now + self.latency_ps, self._free_ps)
+        self._free_ps = start + self.flit_ps * transfer.left
+        self.bytes_moved += 4 * len(words)
+        self.simulation.send_flits(
+            self.endpoint, transfer.requester, transfer, flit_rows(words), start, self.flit_ps
+        )
+
+    def _collect(self, packets: Deliveries) -> None:
+        numbers = packets.key // 2
+        for number in dict.fromkeys(numbers.tolist()):
+            transfer = self.incoming.get(number)
+            if transfer is None:
+                continue
+            rows = packets.select(numbers == number)
+            self._store(transfer, rows)
+            if transfer.left == 0:
+                del self.incoming[number]
+                self.simulation.finish_transfer(transfer)
+
+    def _store(self, transfer: Transfer, rows: Deliveries) -> None:
+        flit = rows.tag.astype(np.int64)
+        transfer.arrived[flit] = True
+        transfer.left = int((~transfer.arrived).sum())
+        place = flit[:, None] * PAYLOAD_WORDS + np.arange(PAYLOAD_WORDS)
+        keep = place < len(transfer.words)
+        if not transfer.write:
+            transfer.words[place[keep]] = rows.payload[keep]
+            return
+        memory = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
+        memory[place[keep]] = rows.payload[keep]
+        self.bytes_moved += 4 * int(keep.sum())

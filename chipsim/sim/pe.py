@@ -1,0 +1,209 @@
+"""A processing element: the process that drives one program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import ProgramError, did_you_mean
+from chipsim.network.api import Deliveries
+from chipsim.network.instant import PROGRAM, at
+from chipsim.sim.effects import (
+    BarrierWait,
+    Compute,
+    NextTick,
+    Receive,
+    StallError,
+    Step,
+    TransferWait,
+)
+from chipsim.sim.memory import Transfer
+from chipsim.sim.program import Effect, Kernel, Program, Waiting, check_effect
+from chipsim.sim.sends import NetHandle, SendPlan, draft, payload_rows
+from chipsim.sim.sram import Sram
+from chipsim.units import cycles
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+
+class ProcessingElement:
+    """One core and the program on it; programs get it as ``pe``.
+
+    Attributes
+    ----------
+    vertex : str
+        The application's vertex that runs here.
+    core : int
+        Number among the simulation's cores.
+    endpoint, inbox : int
+        Machine endpoint and its event inbox.
+    sram : Sram
+    """
+
+    def __init__(
+        self, simulation: Simulation, vertex: str, core: int, endpoint: int, program: Program
+    ) -> None:
+        self.simulation = simulation
+        self.vertex = vertex
+        self.core = core
+        self.endpoint = endpoint
+        self.inbox = 2 * endpoint
+        self.program = program
+        self.label = f"{simulation.machine.endpoint_label(endpoint)} ({vertex})"
+        self.sram = Sram(self.label, simulation.sram_limit)
+        self.nets: dict[str, NetHandle] = {}
+        self.effect: Effect | None = None
+        self.finished = False
+        self._index = np.array([core], dtype=np.int32)
+        self._plans: dict[str, SendPlan] = {}
+
+    # ------------------------------------------------------------------ effects, to be yielded
+    def next_tick(self) -> NextTick:
+        """Wait for the next tick."""
+        return NextTick()
+
+    def compute(self, **operations: int) -> Compute:
+        """Spend the cycles of some operation counts, by the cost table."""
+        return Compute(self.simulation.costs.cycles(operations))
+
+    def step(self, kernel: Kernel, ticks: int = 1) -> Step:
+        """Run a kernel at each of the next ``ticks`` ticks, batched across cores."""
+        return Step(kernel, ticks)
+
+    def receive(self, count: int = 1, on_stall: StallError | None = None) -> Receive:
+        """Wait for ``count`` packets and drain the receive FIFO."""
+        return Receive(count, on_stall)
+
+    def barrier(self, name: str) -> BarrierWait:
+        """Wait for all members of a barrier."""
+        return BarrierWait(name)
+
+    def wait(self, transfer: Transfer, on_stall: StallError | None = None) -> TransferWait:
+        """Wait for a transfer that :meth:`dma_read` or :meth:`dma_write` started."""
+        return TransferWait(transfer, on_stall)
+
+    # ------------------------------------------------------------------ actions, done at once
+    def take_packets(self) -> Deliveries:
+        """Drain the receive FIFO; columns sorted by key: ``key``, ``payload``, ``time_ps`` …."""
+        packets = self.simulation.drain(self._index, self.tick)
+        self.simulation.cores.packets_in[self.core] += len(packets)
+        return packets
+
+    def send(
+        self,
+        net: str,
+        keys: Iterable[int] | NDArray[np.integer],
+        payload: object = None,
+        tag: int = -1,
+    ) -> None:
+        """Send one packet per key, after what the handler has computed and sent so far.
+
+        Parameters
+        ----------
+        net : str
+            One of this vertex's nets.
+        keys : array of int
+            Offsets in the net's key block, or full keys to relay.
+        payload : array, optional
+            One row per key; float32 and float64 travel as their bits.
+        tag : int
+            Carried along (the sample, for EventProp).
+        """
+        handle = self._net(net)
+        offsets = handle.offsets_of(np.atleast_1d(np.asarray(keys, dtype=np.int64)))
+        if not len(offsets):
+            return
+        count = len(offsets)
+        drafted = draft(
+            self._plans[net],
+            np.zeros(1, np.int32),
+            np.zeros(count, np.int32),
+            offsets,
+            payload_rows(payload, count, handle.payload_words, net),
+            np.full(count, tag, dtype=np.int32),
+        )
+        self.simulation.send_from(self.core, drafted)
+
+    def dma_read(self, target: int, region: str, offset: int, words: int, label: str) -> Transfer:
+        """Start to read ``words`` 32-bit words of a region of another endpoint's memory."""
+        return self.simulation.dma(self.endpoint).read(target, region, offset, words, label)
+
+    def dma_write(
+        self, target: int, region: str, offset: int, words: NDArray[np.uint32], label: str
+    ) -> Transfer:
+        """Start to write 32-bit words into a region of another endpoint's memory."""
+        return self.simulation.dma(self.endpoint).write(target, region, offset, words, label)
+
+    # ------------------------------------------------------------------ used by effects
+    @property
+    def tick(self) -> int:
+        """The last tick handled (-1 before the first)."""
+        return int(self.simulation.cores.tick[self.core])
+
+    def begin_handler(self, tick: int | None) -> None:
+        """Open a handler; ``None`` for one that no tick started."""
+        number = self.tick if tick is None else tick
+        now = int(self.simulation.env.now)
+        self.simulation.cores.begin(self._index, number, now)
+        if tick is not None:
+            self.spend(self.simulation.tick_cycles)
+
+    def skip_masked_ticks(self) -> None:
+        """Take the ticks that passed while the PE waited for others as handled."""
+        cores = self.simulation.cores
+        cores.tick[self.core] = max(self.tick, self.simulation.clock.current())
+
+    def spend(self, count: int) -> None:
+        """Add cycles to the open handler."""
+        cores = self.simulation.cores
+        cores.cycles[self.core] += count
+        base = max(int(cores.end_ps[self.core]), int(self.simulation.env.now))
+        cores.end_ps[self.core] = base + cycles(count, self.simulation.clock_mhz)
+
+    def until_idle(self) -> Waiting:
+        """Wait until the open handler's work and sends are done, and leave it open."""
+        simulation = self.simulation
+        while simulation.script_left(self.core):
+            yield simulation.accepted_event(self.core)
+        end = simulation.handler_end(self.core)
+        if end > simulation.env.now:
+            event = simulation.env.event()
+            at(simulation.env, end, PROGRAM, event.succeed)
+            yield event
+
+    def until_free(self) -> Waiting:
+        """Wait until the open handler, if any, has ended, and close it."""
+        simulation = self.simulation
+        yield from self.until_idle()
+        simulation.cores.settle(self._index, simulation.network, int(simulation.env.now))
+
+    def run(self) -> Waiting:
+        """Drive the program until it ends (the PE's SimPy process)."""
+        coroutine = self.program.run(self)
+        result = None
+        while True:
+            try:
+                yielded = coroutine.send(result)
+            except StopIteration:
+                break
+            self.effect = check_effect(self.program, yielded, self.label)
+            result = yield from self.effect.perform(self)
+        self.effect = None
+        yield from self.until_free()
+        self.finished = True
+
+    def plan_nets(self) -> None:
+        """Prepare sending on this vertex's nets, once they are known."""
+        self._plans = {name: SendPlan([handle]) for name, handle in self.nets.items()}
+
+    def _net(self, net: str) -> NetHandle:
+        handle = self.nets.get(net)
+        if handle is None:
+            raise ProgramError(
+                f"{self.label}: no net {net!r} starts here{did_you_mean(net, self.nets)}"
+            )
+        return handle

@@ -1,0 +1,176 @@
+"""From key offsets to packets: what a PE's software does when it sends.
+
+With ``router_multicast`` a key is one packet. With ``noc_direct`` a software loop writes one packet
+per destination QPE, so fan-out costs the sender cycles (hardware.md §6.1, step 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import ProgramError
+from chipsim.network.api import PAYLOAD_WORDS
+from chipsim.sim.expand import expand
+
+
+@dataclass(frozen=True)
+class NetHandle:
+    """A net as its sender sees it.
+
+    Attributes
+    ----------
+    name : str
+    index : int
+        Number of the net (``Sends.net``).
+    source : int
+        Number of the sending vertex.
+    port : int
+        Source port.
+    base : int
+        First key of the net's block.
+    size : int
+        Keys in the block, a power of two.
+    routes : ndarray of int32
+        Route numbers: one per packet that a key becomes.
+    payload_words : int
+        Words of 32 bit that a packet carries, 0 to 4.
+    """
+
+    name: str
+    index: int
+    source: int
+    port: int
+    base: int
+    size: int
+    routes: NDArray[np.int32]
+    payload_words: int
+
+    def offsets_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the offsets of keys that are offsets already, or full keys that are relayed.
+
+        A relayed key keeps its place in its block: its low bits are the offset.
+        """
+        return np.where(keys >= self.size, keys & (self.size - 1), keys)
+
+
+def payload_rows(payload: object, count: int, words: int, net: str) -> NDArray[np.uint32]:
+    """Return a payload as uint32 words of shape (count, 4), zero-padded.
+
+    Floating-point payloads travel as their bits: float32 in one word, float64 in two.
+
+    Raises
+    ------
+    ProgramError
+        If it has another length, or more words than the net carries.
+    """
+    rows = np.zeros((count, PAYLOAD_WORDS), dtype=np.uint32)
+    if payload is None or count == 0:
+        return rows
+    array = np.ascontiguousarray(payload)
+    if array.dtype.kind in "iu" and array.dtype.itemsize != 4:
+        array = array.astype(np.uint32)
+    if array.size % count:
+        raise ProgramError(
+            f"net {net}: got {array.size} payload values for {count} packets; "
+            "expected the same number for each"
+        )
+    bits = array.reshape(count, -1).view(np.uint32)
+    if bits[:, words:].any():
+        raise ProgramError(
+            f"net {net}: got a payload of {bits.shape[1]} words, expected at most {words}; "
+            f"declare the net with payload_bits={32 * bits.shape[1]}"
+        )
+    used = min(words, bits.shape[1])
+    rows[:, :used] = bits[:, :used]
+    return rows
+
+
+class SendPlan:
+    """The nets of a kernel's rows as arrays, so that one call sends for all of them.
+
+    Parameters
+    ----------
+    handles : sequence of NetHandle
+        One per row.
+    """
+
+    def __init__(self, handles: Sequence[NetHandle]) -> None:
+        self.port = np.array([h.port for h in handles], dtype=np.int32)
+        self.source = np.array([h.source for h in handles], dtype=np.int32)
+        self.net = np.array([h.index for h in handles], dtype=np.int32)
+        self.base = np.array([h.base for h in handles], dtype=np.int64)
+        self.size = np.array([h.size for h in handles], dtype=np.int64)
+        fan = [len(h.routes) for h in handles]
+        self.first = np.concatenate([[0], np.cumsum(fan)]).astype(np.int64)
+        self.routes = np.concatenate([h.routes for h in handles]).astype(np.int32)
+        self.words = np.array([h.payload_words for h in handles], dtype=np.int64)
+        self.names = tuple(h.name for h in handles)
+
+
+@dataclass
+class Draft:
+    """Packets of handlers before they have times; ``position`` says whose they are."""
+
+    position: NDArray[np.int32]
+    port: NDArray[np.int32]
+    route: NDArray[np.int32]
+    source: NDArray[np.int32]
+    key: NDArray[np.uint32]
+    payload: NDArray[np.uint32]
+    net: NDArray[np.int32]
+    tag: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+
+def draft(
+    plan: SendPlan,
+    rows: NDArray[np.int32],
+    position: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    payload: NDArray[np.uint32],
+    tag: NDArray[np.int32],
+) -> Draft:
+    """Return the packets that keys become (keys outer, destination QPEs inner).
+
+    Parameters
+    ----------
+    plan : SendPlan
+    rows : ndarray of int32, shape (k,)
+        The plan's rows of this call.
+    position : ndarray of int32, shape (n,)
+        Position in ``rows`` of each key's sender.
+    offset : ndarray of int64, shape (n,)
+    payload : ndarray of uint32, shape (n, 4)
+    tag : ndarray of int32, shape (n,)
+
+    Raises
+    ------
+    ProgramError
+        For an offset outside a net's block.
+    """
+    bad, columns = expand(
+        rows, position, offset, payload, tag,
+        plan.port, plan.source, plan.net, plan.base, plan.size, plan.first, plan.routes,
+    )  # fmt: skip
+    if bad >= 0:
+        row = int(rows[position[bad]])
+        raise ProgramError(
+            f"net {plan.names[row]}: got key offset {int(offset[bad])}, expected 0 to "
+            f"{int(plan.size[row]) - 1}; give the net more key bits"
+        )
+    return Draft(*columns)
+
+
+def merge(drafts: Sequence[Draft]) -> Draft:
+    """Return several drafts of one call as one, each sender's packets in the order of the drafts."""
+    if len(drafts) == 1:
+        return drafts[0]
+    joined = [np.concatenate([getattr(d, name) for d in drafts]) for name in Draft.__annotations__]
+    order = np.argsort(joined[0], kind="stable")
+    return Draft(*(column[order] for column in joined))

@@ -1,0 +1,534 @@
+"""The simulation: a mapped application on a machine, its programs, its network and its clock.
+
+Everything happens in one SimPy environment with integer picoseconds. The compiled network is lazy:
+it is advanced when a core looks at its inbox, and, while somebody waits for a packet, up to the
+next SimPy event, never past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from chipsim.errors import NetworkError, ProgramError, StalledError, did_you_mean
+from chipsim.machine.model import EndpointKind
+from chipsim.machine.routes import unicast
+from chipsim.mapping.mapping import Mapping as ChipMapping
+from chipsim.network.api import ACCEPTED, Deliveries, NetworkOptions, Sends
+from chipsim.network.instant import DEVICE, PROGRAM, at
+from chipsim.sim.barrier import Barrier
+from chipsim.sim.clock import TickClock
+from chipsim.sim.cores import Cores
+from chipsim.sim.costs import Cost, CostTable
+from chipsim.sim.dma import DmaEngine
+from chipsim.sim.expand import number_packets
+from chipsim.sim.host import HostLink
+from chipsim.sim.memory import MemoryPort, Transfer
+from chipsim.sim.networks import make_network
+from chipsim.sim.pe import ProcessingElement
+from chipsim.sim.program import Kernel, Program
+from chipsim.sim.sends import Draft, NetHandle, SendPlan
+from chipsim.sim.settings import ChipSettings
+from chipsim.sim.sram import Sram
+from chipsim.sim.steps import StepGroup
+from chipsim.sim.ticks import TickLog
+from chipsim.sim.trace import Tracer
+from chipsim.trace.probes import Probes
+from chipsim.trace.recorder import Recorder
+from chipsim.units import cycles, us
+
+_STOP_CHECK = 256
+"""SimPy events between two looks at the stop flag."""
+
+
+class Simulation:
+    """One run of an application on a machine.
+
+    Parameters
+    ----------
+    mapping : chipsim.mapping.mapping.Mapping
+        The application with placement, routes and keys on a machine.
+    programs : mapping of vertex name to Program
+        One instance per vertex that computes; vertices on memory or host interfaces have none.
+    network : str
+        ``compiled`` or ``simpy``.
+    tick_us : float, optional
+        Tick length [us]; the chip's default if None.
+    level : str, optional
+        Clock level of the PEs (``low`` or ``high``); the chip's default if None.
+    costs : mapping of str to Cost, optional
+        The application's operation costs, beside the chip's own.
+    recorder : Recorder, optional
+    probes : sequence of objects, optional
+        See :mod:`chipsim.trace.probes`.
+
+    Raises
+    ------
+    SramError
+        If a program's regions do not fit its PE.
+    """
+
+    def __init__(
+        self,
+        mapping: ChipMapping,
+        programs: Mapping[str, Program],
+        *,
+        network: str = "compiled",
+        tick_us: float | None = None,
+        level: str | None = None,
+        costs: Mapping[str, Cost] | None = None,
+        recorder: Recorder | None = None,
+        probes: Sequence[object] = (),
+    ) -> None:
+        self.mapping = mapping
+        self.machine = mapping.machine
+        self.settings = ChipSettings.read(self.machine.description, tick_us, level)
+        self.clock_mhz = self.settings.clock_mhz
+        self.sram_limit = self.settings.sram_bytes
+        self.env = simpy.Environment()
+        self.clock = TickClock(self.env, us(self.settings.tick_us), us(self.settings.tick_us))
+        self.costs = CostTable({**self.settings.costs, **(costs or {})})
+        self.tick_cycles = self.costs.cost("tick_overhead")
+        self.send_cycles = self.costs.cost("send_per_qpe")
+        self.send_gap_ps = cycles(self.send_cycles, self.clock_mhz)
+        self.tick_handlers = 0
+        self.probes = Probes(probes)
+        self.stop_requested = False
+        self.transfers: dict[int, Transfer] = {}
+        self._transfer_count = 0
+        self._watchers: dict[tuple[int, int], list[tuple[int, Callable[[], None]]]] = {}
+        self.network = make_network(
+            network, self.machine, self.env, self._notify,
+            NetworkOptions(hop_log=recorder is not None and recorder.writes_hops),
+        )  # fmt: skip
+        self._build_pes(programs)
+        self.tracer = Tracer(self, recorder)
+        self._build_nets()
+        self.sequence = np.zeros(len(self.vertex_number), dtype=np.int64)
+        self._groups: dict[int, StepGroup] = {}
+        self._barriers: dict[str, Barrier] = {}
+        self._memories: dict[int, MemoryPort] = {}
+        self._engines: dict[int, DmaEngine] = {}
+        self._legs: dict[tuple[int, int], int] = {}
+        self._host: HostLink | None = None
+
+    # ------------------------------------------------------------------------------ building
+    def _build_pes(self, programs: Mapping[str, Program]) -> None:
+        names = [str(vertex.name) for vertex in self.mapping.application.vertices]
+        self.vertex_number = {name: i for i, name in enumerate(names)}
+        unknown = [name for name in programs if name not in self.vertex_number]
+        if unknown:
+            raise ProgramError(
+                f"programs for unknown vertices: {unknown[0]!r}"
+                f"{did_you_mean(unknown[0], self.vertex_number)}"
+            )
+        self.endpoint_of = {str(v): int(e) for v, e in self.mapping.placement.items()}
+        self.pes: dict[str, ProcessingElement] = {}
+        running = [name for name in names if name in programs]
+        endpoints = np.array([self.endpoint_of[name] for name in running], dtype=np.int32)
+        self.tick_log = TickLog(self.clock)
+        self.cores = Cores(self.machine, endpoints, self.tick_log)
+        for core, name in enumerate(running):
+            program = programs[name]
+            pe = ProcessingElement(self, name, core, int(endpoints[core]), program)
+            for region, nbytes in program.sram().items():
+                pe.sram.reserve(region, nbytes)
+            self.pes[name] = pe
+        self.pe_list = list(self.pes.values())
+        self.vertex_at = {self.endpoint_of[name]: i for i, name in enumerate(names)}
+
+    def _build_nets(self) -> None:
+        self.net_names: list[str] = []
+        self.net_index: dict[str, int] = {}
+        for index, net in enumerate(self.mapping.application.nets):
+            name, source = str(net.name), str(net.source)
+            self.net_names.append(name)
+            self.net_index[name] = index
+            if source not in self.pes or net.dma:
+                continue
+            block = self.mapping.keys[net.name]
+            self.pes[source].nets[name] = NetHandle(
+                name=name,
+                index=index,
+                source=self.vertex_number[source],
+                port=int(self.machine.endpoint_port[self.endpoint_of[source]]),
+                base=block.base,
+                size=block.size,
+                routes=self.network.add_routes(self.mapping.routes[net.name]),
+                payload_words=-(-net.payload_bits // 32),
+            )
+        for pe in self.pe_list:
+            pe.plan_nets()
+
+    def send_plan(self, nets: Sequence[str]) -> SendPlan:
+        """Return the nets of a kernel's rows, by name, as one plan for :meth:`StepCall.send`."""
+        handles = []
+        for name in nets:
+            source = str(self.mapping.application.nets[self.net_index[name]].source)
+            handles.append(self.pes[source].nets[name])
+        return SendPlan(handles)
+
+    def bind(self, kernel: Kernel, vertices: Sequence[str]) -> StepGroup:
+        """Let a kernel run on the PEs of ``vertices``; row i of its state is the i-th of them."""
+        cores = np.array([self.pes[name].core for name in vertices], dtype=np.int32)
+        group = self._groups[id(kernel)] = StepGroup(self, kernel, cores)
+        self.clock.subscribe(group.on_tick)
+        return group
+
+    def add_barrier(self, name: str, members: Sequence[str]) -> Barrier:
+        """Declare a barrier among vertices."""
+        barrier = Barrier(self.env, name, members, us(self.settings.barrier_us))
+        self._barriers[name] = barrier
+        return barrier
+
+    # --------------------------------------------------------------------------------- parts
+    def group_of(self, kernel: Kernel, pe: ProcessingElement) -> StepGroup:
+        """Return the group of a kernel that a PE belongs to."""
+        group = self._groups.get(id(kernel))
+        if group is None or pe.core not in group.row_of:
+            raise ProgramError(
+                f"{pe.label}: kernel {type(kernel).__name__} is not bound to this PE; "
+                "call simulation.bind(kernel, vertices) before the run"
+            )
+        return group
+
+    def barrier(self, name: str) -> Barrier:
+        """Return a declared barrier."""
+        if name not in self._barriers:
+            raise ProgramError(
+                f"no barrier {name!r}{did_you_mean(name, self._barriers)}; "
+                "declare it with simulation.add_barrier"
+            )
+        return self._barriers[name]
+
+    def memory(self, endpoint: int) -> MemoryPort:
+        """Return an endpoint's memory port, made on first use."""
+        port = self._memories.get(endpoint)
+        if port is None:
+            port = self._memories[endpoint] = self._make_memory(endpoint)
+        return port
+
+    def _make_memory(self, endpoint: int) -> MemoryPort:
+        settings = self.settings
+        if self.machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
+            label = self.machine.endpoint_label(endpoint)
+            sram = Sram(label, settings.dram_bytes)
+            return MemoryPort(self, endpoint, sram, settings.dram_latency_ps, settings.dram_flit_ps)
+        name = list(self.vertex_number)[self.vertex_at[endpoint]]
+        return MemoryPort(self, endpoint, self.pes[name].sram, settings.sram_latency_ps)
+
+    def dma(self, endpoint: int) -> DmaEngine:
+        """Return an endpoint's DMA engine, made on first use."""
+        engine = self._engines.get(endpoint)
+        if engine is None:
+            engine = self._engines[endpoint] = DmaEngine(
+                self, endpoint, self.settings.dma_setup_ps, self.settings.dma_outstanding
+            )
+        return engine
+
+    @property
+    def host(self) -> HostLink:
+        """The host link."""
+        if self._host is None:
+            hosts = np.flatnonzero(self.machine.endpoint_kind == EndpointKind.HOST)
+            if not len(hosts):
+                raise NetworkError(f"{self.machine.name} has no host interface")
+            settings = self.settings
+            self._host = HostLink(
+                self, int(hosts[0]), settings.host_latency_ps, settings.host_flit_ps
+            )
+        return self._host
+
+    # ----------------------------------------------------------------------------- transfers
+    def new_transfer(
+        self,
+        write: bool,
+        requester: int,
+        target: int,
+        region: int,
+        offset: int,
+        words: NDArray[np.uint32],
+        label: str,
+    ) -> Transfer:
+        """Register a transfer. Its net is the application's from the data's source, if any."""
+        number = self._transfer_count
+        self._transfer_count += 1
+        source, sink = (requester, target) if write else (target, requester)
+        transfer = Transfer(
+            number=number,
+            net=self.mapping_net(source, sink),
+            write=write,
+            requester=requester,
+            target=target,
+            region=region,
+            offset=offset,
+            words=words,
+            label=label,
+            done=self.env.event(),
+        )
+        self.transfers[number] = transfer
+        return transfer
+
+    def mapping_net(self, source: int, sink: int) -> int:
+        """Return the number of the DMA net between two endpoints, or -1."""
+        nets: dict[tuple[int, int], int] | None = self.__dict__.get("_dma_nets")
+        if nets is None:
+            nets = self.__dict__["_dma_nets"] = {}
+            for index, net in enumerate(self.mapping.application.nets):
+                if net.dma:
+                    for name in net.sinks:
+                        ends = self.endpoint_of[str(net.source)], self.endpoint_of[str(name)]
+                        nets[ends] = index
+        return nets.get((source, sink), -1)
+
+    def finish_transfer(self, transfer: Transfer) -> None:
+        """Forget a complete transfer and wake who waits for it."""
+        del self.transfers[transfer.number]
+        transfer.done.succeed()
+
+    def send_request(self, transfer: Transfer, first_ps: int) -> None:
+        """Send a read request to a transfer's target."""
+        payload = np.zeros((1, 4), dtype=np.uint32)
+        payload[0, :3] = (transfer.region, transfer.offset, len(transfer.words))
+        self.memory(transfer.target).serve()
+        self._send_memory(
+            transfer.requester, transfer.target, 2 * transfer.number, transfer.net, payload,
+            first_ps, 0,
+        )  # fmt: skip
+
+    def send_flits(
+        self,
+        source: int,
+        target: int,
+        transfer: Transfer,
+        rows: NDArray[np.uint32],
+        first_ps: int,
+        gap_ps: int,
+    ) -> None:
+        """Send a transfer's data as a train of one-flit packets."""
+        key = 2 * transfer.number + 1
+        self._send_memory(source, target, key, transfer.net, rows, first_ps, gap_ps)
+
+    def _send_memory(
+        self,
+        source: int,
+        target: int,
+        key: int,
+        net: int,
+        payload: NDArray[np.uint32],
+        first_ps: int,
+        gap_ps: int,
+    ) -> None:
+        count = len(payload)
+        vertex = self.vertex_at.get(source, -1)
+        first = int(self.sequence[vertex])
+        self.sequence[vertex] += count
+        self.send(
+            Sends(
+                port=np.full(count, self.machine.endpoint_dma_port[source], dtype=np.int32),
+                earliest_ps=np.full(count, first_ps, dtype=np.int64),
+                gap_ps=np.full(count, gap_ps, dtype=np.int64),
+                route=np.full(count, self._leg(source, target), dtype=np.int32),
+                source=np.full(count, vertex, dtype=np.int32),
+                seq=np.arange(first, first + count, dtype=np.int64),
+                key=np.full(count, key & 0xFFFFFFFF, dtype=np.uint32),
+                payload=payload,
+                net=np.full(count, net, dtype=np.int32),
+                tick=np.full(count, self.clock.current(), dtype=np.int32),
+                tag=np.arange(count, dtype=np.int32),
+            )
+        )
+
+    def _leg(self, source: int, target: int) -> int:
+        leg = self._legs.get((source, target))
+        if leg is None:
+            route = unicast(self.machine, source, target, payload_bits=128, memory=True, dma=True)
+            leg = self._legs[source, target] = int(self.network.add_routes([route])[0])
+        return leg
+
+    # ------------------------------------------------------------------------------ sending
+    def send(self, sends: Sends) -> None:
+        """Hand packets to the network, past the probes and the tracer."""
+        self.tracer.sends(sends)
+        if self.probes.on_sends:
+            before = sends
+            sends = self.probes.sends(sends)
+            self.tracer.probed(before, sends)
+        if len(sends):
+            self.synchronise()
+            self.network.send(sends)
+
+    def send_from(self, core: int, drafted: Draft) -> None:
+        """Send from one core, after everything its open handler has done so far."""
+        cores = self.cores
+        first = max(int(cores.end_ps[core]), int(self.env.now)) + self.send_gap_ps
+        seq, earliest, gap = number_packets(
+            drafted.position,
+            drafted.source,
+            np.array([first], dtype=np.int64),
+            self.send_gap_ps,
+            self.sequence,
+        )
+        count = len(drafted)
+        cores.packets_out[core] += count
+        cores.cycles[core] += self.send_cycles * count
+        self.send(
+            Sends(
+                port=drafted.port,
+                earliest_ps=earliest,
+                gap_ps=gap,
+                route=drafted.route,
+                source=drafted.source,
+                seq=seq,
+                key=drafted.key,
+                payload=drafted.payload,
+                net=drafted.net,
+                tick=np.full(count, cores.tick[core], dtype=np.int32),
+                tag=drafted.tag,
+            )
+        )
+
+    def drain(self, cores: NDArray[np.int32], tick: int) -> Deliveries:
+        """Take the event packets of some cores and account them as consumed in ``tick``."""
+        self.synchronise()
+        taken = self.network.take(self.cores.inbox[cores], int(self.env.now))
+        if self.probes.on_deliveries:
+            taken = self.probes.deliveries(taken)
+        self.tracer.consumed(taken, tick)
+        return taken
+
+    def drain_memory(self, inbox: int) -> Deliveries:
+        """Take an endpoint's memory packets."""
+        self.synchronise()
+        taken = self.network.take(np.array([inbox], dtype=np.int32), int(self.env.now))
+        self.tracer.consumed(taken, None)
+        return taken
+
+    # ------------------------------------------------------------------------------- waiting
+    def synchronise(self) -> None:
+        """Bring the lazy network up to now."""
+        if self.network.lazy:
+            now = int(self.env.now)
+            reached = self.network.advance(now)
+            while reached < now:
+                reached = self.network.advance(now)
+
+    def script_left(self, core: int) -> int:
+        """Return how many of a core's sends have not been accepted."""
+        self.synchronise()
+        return self.network.script_left(int(self.cores.port[core]))
+
+    def handler_end(self, core: int) -> int:
+        """Return when a core's open handler ends, as far as it has gone (now, if none is open)."""
+        cores = self.cores
+        if not cores.open[core]:
+            return int(cores.busy_ps[core])
+        end = int(cores.end_ps[core])
+        if cores.packets_out[core]:
+            end = max(end, self.network.last_accepted_ps(int(cores.port[core])))
+        return end
+
+    def accepted_event(self, core: int) -> simpy.Event:
+        """Return an event for the moment at which a core's last send has been accepted."""
+        event = self.env.event()
+        port = int(self.cores.port[core])
+        self._watch(ACCEPTED, port, PROGRAM, event.succeed)
+        self.network.watch_accepted(port)
+        return event
+
+    def when_free(self, core: int, action: Callable[[], None]) -> None:
+        """Call ``action`` when a core's open handler has ended."""
+        if self.script_left(core):
+            port = int(self.cores.port[core])
+            self._watch(ACCEPTED, port, PROGRAM, lambda: self.when_free(core, action))
+            self.network.watch_accepted(port)
+        else:
+            at(self.env, max(self.handler_end(core), int(self.env.now)), PROGRAM, action)
+
+    def watch_inbox(self, inbox: int, count: int) -> simpy.Event:
+        """Return an event for the moment at which an inbox holds ``count`` packets."""
+        event = self.env.event()
+        self._watch(0, inbox, PROGRAM, event.succeed)
+        self.network.watch_inbox(inbox, count)
+        return event
+
+    def watch_memory(self, inbox: int, count: int, action: Callable[[], None]) -> None:
+        """Call ``action`` as a device when a memory inbox holds ``count`` packets."""
+        self.synchronise()
+        if self.network.waiting(inbox) >= count:
+            at(self.env, int(self.env.now), DEVICE, action)
+            return
+        self._watch(0, inbox, DEVICE, action)
+        self.network.watch_inbox(inbox, count)
+
+    def _watch(self, kind: int, index: int, phase: int, action: Callable[[], Any]) -> None:
+        self._watchers.setdefault((kind, index), []).append((phase, action))
+
+    def _notify(self, kind: int, index: int, time_ps: int) -> None:
+        for phase, action in self._watchers.pop((kind, index), []):
+            at(self.env, max(time_ps, int(self.env.now)), phase, action)
+
+    # ------------------------------------------------------------------------------- running
+    def start(self) -> None:
+        """Start every PE's program (at time 0; ticks begin one tick later)."""
+        self.processes = [self.env.process(pe.run()) for pe in self.pe_list]
+
+    def run(self, until_ps: int | None = None) -> None:
+        """Run until every program has ended, or until a time [ps], or until asked to stop.
+
+        Raises
+        ------
+        StalledError
+            If programs wait and nothing is under way that could wake one of them; or the error
+            that a waiting effect names for that case.
+        """
+        if not hasattr(self, "processes"):
+            self.start()
+        count = 0
+        while any(process.is_alive for process in self.processes):
+            for _ in range(_STOP_CHECK):
+                if not self._advance(until_ps):
+                    return
+            count += 1
+            if self.stop_requested:
+                return
+
+    def _advance(self, until_ps: int | None) -> bool:
+        """Do the next thing; return whether there may be more."""
+        following = self.env.peek()
+        if self._watchers and self.network.lazy:
+            network_time = self.network.next_time()
+            if network_time <= following and (until_ps is None or network_time <= until_ps):
+                limit = following if until_ps is None else min(following, until_ps)
+                self.network.advance(int(min(limit, 2**62 - 1)))
+                return True
+        if following == float("inf"):
+            if any(process.is_alive for process in self.processes):
+                raise self._stalled()
+            return False
+        if until_ps is not None and following > until_ps:
+            return False
+        self.env.step()
+        return True
+
+    def _stalled(self) -> Exception:
+        waiting = [pe for pe in self.pe_list if pe.effect is not None]
+        for pe in waiting:
+            error = pe.effect.stalled(pe) if pe.effect is not None else None
+            if error is not None:
+                return error
+        lines = [
+            f"{pe.label} waits for {pe.effect.waits_for(pe)}"
+            for pe in waiting[:8]
+            if pe.effect is not None
+        ]
+        more = f" … and {len(waiting) - 8} more" if len(waiting) > 8 else ""
+        return StalledError(
+            f"at {int(self.env.now)} ps every program waits and nothing is under way: "
+            + "; ".join(lines)
+            + more
+        )

@@ -1,0 +1,188 @@
+"""Batched steps: all cores that are due for one kernel at one instant, in one stacked call.
+
+A core that overran is late: it runs alone, in a call with one row, as soon as it is free, and
+catches up tick by tick; no tick is skipped. Group size 1 and n give the same bits because kernels
+treat rows independently.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from chipsim.errors import ProgramError
+from chipsim.network.api import Sends
+from chipsim.network.instant import PROGRAM, at
+from chipsim.sim.expand import number_packets
+from chipsim.sim.program import Kernel, Outgoing, StepCall
+from chipsim.sim.sends import Draft, draft, merge, payload_rows
+from chipsim.units import cycles_array
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+
+class StepGroup:
+    """The cores that run one kernel.
+
+    Parameters
+    ----------
+    simulation : Simulation
+    kernel : Kernel
+    cores : ndarray of int32, shape (rows,)
+        Core of each of the kernel's rows.
+    """
+
+    def __init__(self, simulation: Simulation, kernel: Kernel, cores: NDArray[np.int32]) -> None:
+        self.simulation = simulation
+        self.kernel = kernel
+        self.cores = cores
+        self.row_of = {int(core): row for row, core in enumerate(cores)}
+        self._left = np.zeros(len(cores), dtype=np.int64)
+        self._total = np.zeros(len(cores), dtype=np.int64)
+        self._done: list[simpy.Event | None] = [None] * len(cores)
+        self._active = np.zeros(0, dtype=np.int32)
+        self._costs = simulation.costs.vector(kernel.operations)
+        self.counts = np.zeros(len(kernel.operations), dtype=np.int64)
+
+    def join(self, core: int, ticks: int) -> simpy.Event:
+        """Run the kernel on a core at each of its next ``ticks`` ticks; return the end's event.
+
+        The core must be free. The event happens at the start of the last handler; the core is
+        busy until that handler has ended.
+        """
+        if ticks < 1:
+            raise ProgramError(f"pe.step: got ticks={ticks}, expected at least 1")
+        row = self.row_of[core]
+        self._left[row] = self._total[row] = ticks
+        done = self._done[row] = self.simulation.env.event()
+        self._refresh()
+        clock = self.simulation.clock
+        if clock.time_of(int(self.simulation.cores.tick[core]) + 1) <= self.simulation.env.now:
+            self._run_late(row)
+        else:
+            clock.resume()
+        return done
+
+    def on_tick(self, tick: int) -> bool:
+        """Run the cores that are due and free; arrange for the late ones."""
+        rows = self._active
+        if not len(rows):
+            return False
+        simulation = self.simulation
+        simulation.synchronise()
+        cores = self.cores[rows]
+        now = int(simulation.env.now)
+        free = simulation.cores.settle(cores, simulation.network, now)
+        due = simulation.cores.tick[cores] == tick - 1
+        ready = due & free
+        if ready.all():
+            self._execute(rows, tick)
+        else:
+            for row in rows[due & ~free]:
+                self._when_free(int(row))
+            if ready.any():
+                self._execute(rows[ready], tick)
+        return bool(len(self._active))
+
+    def _refresh(self) -> None:
+        self._active = np.flatnonzero(self._left > 0).astype(np.int32)
+
+    def _when_free(self, row: int) -> None:
+        """Run a late row as soon as its handler has ended."""
+        core = int(self.cores[row])
+        self.simulation.when_free(core, lambda: self._run_late(row))
+
+    def _run_late(self, row: int) -> None:
+        simulation = self.simulation
+        simulation.synchronise()
+        core = self.cores[row : row + 1]
+        if not simulation.cores.settle(core, simulation.network, int(simulation.env.now))[0]:
+            self._when_free(row)
+            return
+        tick = int(simulation.cores.tick[core[0]]) + 1
+        self._execute(np.array([row], dtype=np.int32), tick)
+        if self._left[row] and simulation.clock.time_of(tick + 1) <= simulation.env.now:
+            self._when_free(row)
+        elif self._left[row]:
+            simulation.clock.resume()
+
+    def _execute(self, rows: NDArray[np.int32], tick: int) -> None:
+        simulation = self.simulation
+        cores = self.cores[rows]
+        now = int(simulation.env.now)
+        simulation.cores.begin(cores, tick, now)
+        inbox = simulation.drain(cores, tick)
+        call = StepCall(
+            rows=rows,
+            tick=tick,
+            step=self._total[rows] - self._left[rows],
+            inbox=inbox,
+            start_ps=now,
+            counts=np.zeros((len(rows), len(self._costs)), dtype=np.int64),
+        )
+        self.kernel.step(call)
+        self._finish(call, cores, now)
+        self._left[rows] -= 1
+        if (self._left[rows] == 0).any():
+            self._leave(rows[self._left[rows] == 0])
+
+    def _finish(self, call: StepCall, cores: NDArray[np.int32], now: int) -> None:
+        """Turn counts into cycles and sends into scripts."""
+        simulation = self.simulation
+        self.counts += call.counts.sum(axis=0)
+        computed = call.counts @ self._costs + simulation.tick_cycles
+        simulation.tick_handlers += len(cores)
+        mhz = simulation.clock_mhz
+        received = np.bincount(call.inbox.row, minlength=len(cores)).astype(np.int64)
+        if not call.sent:
+            zeros = np.zeros(len(cores), dtype=np.int64)
+            end = now + cycles_array(computed, mhz)
+            simulation.cores.charge(cores, computed, end, received, zeros)
+            return
+        drafted = merge([self._draft(call, out) for out in call.sent])
+        sent = np.bincount(drafted.position, minlength=len(cores)).astype(np.int64)
+        per_send = simulation.send_cycles
+        first = now + cycles_array(computed + per_send, mhz)
+        simulation.cores.charge(
+            cores, computed + per_send * sent, now + cycles_array(computed, mhz), received, sent
+        )
+        simulation.send(self._sends(drafted, first, call.tick))
+
+    def _draft(self, call: StepCall, out: Outgoing) -> Draft:
+        plan = out.plan
+        count = len(out.position)
+        words = int(plan.words[0]) if len(plan.words) else 0
+        payload = payload_rows(out.payload, count, words, plan.names[0])
+        tag = np.full(count, -1, np.int32) if out.tag is None else out.tag.astype(np.int32)
+        return draft(plan, call.rows, out.position, out.offset.astype(np.int64), payload, tag)
+
+    def _sends(self, drafted: Draft, first_ps: NDArray[np.int64], tick: int) -> Sends:
+        simulation = self.simulation
+        seq, earliest, gap = number_packets(
+            drafted.position, drafted.source, first_ps, simulation.send_gap_ps, simulation.sequence
+        )
+        return Sends(
+            port=drafted.port,
+            earliest_ps=earliest,
+            gap_ps=gap,
+            route=drafted.route,
+            source=drafted.source,
+            seq=seq,
+            key=drafted.key,
+            payload=drafted.payload,
+            net=drafted.net,
+            tick=np.full(len(drafted), tick, dtype=np.int32),
+            tag=drafted.tag,
+        )
+
+    def _leave(self, rows: NDArray[np.int32]) -> None:
+        self._refresh()
+        for row in rows:
+            done = self._done[row]
+            self._done[row] = None
+            if done is not None:
+                at(self.simulation.env, int(self.simulation.env.now), PROGRAM, done.succeed)

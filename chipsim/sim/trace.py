@@ -1,0 +1,171 @@
+"""From the simulation to the recorder: who consumed what, when, in which phase and batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.mapping.application import KINDS
+from chipsim.network.api import Deliveries, Sends
+from chipsim.trace.recorder import Recorder
+from chipsim.trace.schema import DELIVERED, DROPPED
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+PHASES = ("idle", "forward", "backward", "exchange")
+TICKED = ("spike", "error")
+"""Kinds of packets that belong to a tick: consumed in another one than the next, they are late."""
+
+
+class Tracer:
+    """Counts and records what the network and the PEs do.
+
+    Attributes
+    ----------
+    sent : dict of str to int
+        Packets handed to the network, by kind.
+    late : dict of str to int
+        Packets consumed in another tick than the one after their sending, by kind.
+    probe_dropped : int
+        Copies that a probe took away before they entered the network.
+    """
+
+    def __init__(self, simulation: Simulation, recorder: Recorder | None) -> None:
+        self.simulation = simulation
+        self.recorder = Recorder(kinds=KINDS, phases=PHASES) if recorder is None else recorder
+        kinds = [KINDS.index(net.kind) for net in simulation.mapping.application.nets]
+        # Net -1 (a transfer no net was declared for) is the last entry: counted as host traffic.
+        self.kind_of_net = np.array([*kinds, KINDS.index("host")], dtype=np.int8)
+        self._ticked = np.array([kind in TICKED for kind in KINDS])
+        self._endpoint_of_vertex = np.array(
+            [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
+            dtype=np.int32,
+        )
+        self.phase = 0
+        self.batch = -1
+        self.probe_dropped = 0
+        self._late = np.zeros(len(KINDS), dtype=np.int64)
+        simulation.tick_log.sink = self._tick
+
+    @property
+    def late(self) -> dict[str, int]:
+        """Late packets by kind."""
+        return {kind: int(count) for kind, count in zip(KINDS, self._late, strict=True)}
+
+    def enter(self, phase: str, batch: int) -> None:
+        """Say which phase and batch the packets from now on belong to."""
+        self.phase = PHASES.index(phase)
+        self.batch = batch
+        for method in self.simulation.probes.on_phase:
+            method(phase, batch, int(self.simulation.env.now))
+
+    def sends(self, sends: Sends) -> None:
+        """Count packets about to be sent."""
+        self.recorder.sends(self.kind_of_net[sends.net])
+
+    def probed(self, before: Sends, after: Sends) -> None:
+        """Count what probes took away, as copies."""
+        self.probe_dropped += len(before) - len(after)
+
+    def consumed(self, taken: Deliveries, tick: int | None) -> None:
+        """Account packets that a program took in ``tick`` (None: outside ticks)."""
+        if not len(taken):
+            return
+        kind = self.kind_of_net[taken.net]
+        late = np.zeros(len(taken), dtype=np.bool_)
+        if tick is not None:
+            late = self._ticked[kind] & (taken.tick + 1 != tick)
+            if late.any():
+                self._late += np.bincount(kind[late], minlength=len(KINDS))
+        self._record(taken, kind, late, DELIVERED, -1 if tick is None else tick)
+
+    def drops(self) -> None:
+        """Account copies lost since the last call."""
+        lost = self.simulation.network.take_drops()
+        if len(lost):
+            kind = self.kind_of_net[lost.net]
+            self._record(lost, kind, np.zeros(len(lost), dtype=np.bool_), DROPPED, -1)
+
+    def flush(self) -> None:
+        """Write what is complete: everything, if no packet waits in an inbox."""
+        self.drops()
+        simulation = self.simulation
+        network = simulation.network
+        if self.recorder.writes_hops:
+            log = network.take_hops()
+            self.recorder.hops(
+                packet_source=log.source,
+                packet_seq=log.seq,
+                channel=log.channel,
+                arrived_ps=log.arrived_ps,
+                granted_ps=log.granted_ps,
+                far_ps=log.far_ps,
+            )
+        if self.recorder.writes_packets and not any(
+            network.waiting(inbox)
+            for pe in simulation.pe_list
+            for inbox in (pe.inbox, pe.inbox + 1)
+        ):
+            self.recorder.flush(int(simulation.env.now))
+
+    def _record(
+        self,
+        rows: Deliveries,
+        kind: NDArray[np.int8],
+        late: NDArray[np.bool_],
+        outcome: int,
+        tick: int,
+    ) -> None:
+        columns = {
+            "kind": kind,
+            "injected_ps": rows.injected_ps,
+            "ended_ps": rows.time_ps,
+            "outcome": outcome,
+            "hops": rows.hops,
+            "waited_ps": rows.waited_ps,
+            "late": late,
+        }
+        if self.recorder.writes_packets:
+            columns |= {
+                "packet_source": rows.source,
+                "packet_seq": rows.seq,
+                "key": rows.key,
+                "net": rows.net,
+                "source": self._endpoint_of_vertex[rows.source],
+                "destination": rows.endpoint,
+                "phase": self.phase,
+                "tick_sent": rows.tick,
+                "tick_consumed": tick,
+                "batch": self.batch,
+                "sample": rows.tag,
+            }
+        self.recorder.packets(**columns)
+
+    def _tick(
+        self,
+        cores: NDArray[np.int32],
+        tick: NDArray[np.int64],
+        start_ps: NDArray[np.int64],
+        done_ps: NDArray[np.int64],
+        cycles: NDArray[np.int64],
+        packets_in: NDArray[np.int64],
+        packets_out: NDArray[np.int64],
+        overrun: NDArray[np.bool_],
+    ) -> None:
+        simulation = self.simulation
+        self.recorder.ticks(
+            pe=simulation.cores.endpoint[cores],
+            tick=tick,
+            start_ps=start_ps,
+            done_ps=done_ps,
+            busy_ps=done_ps - start_ps,
+            cycles=cycles,
+            packets_in=packets_in,
+            packets_out=packets_out,
+            overrun=overrun,
+            phase=self.phase,
+            batch=self.batch,
+        )

@@ -1,0 +1,86 @@
+"""From drained packets to kernel inputs: decode keys, refuse strangers, group by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.network.api import Deliveries
+from eventprop_apps.keys import ErrorKey, SpikeKey
+
+Ints = NDArray[np.int64]
+
+
+@dataclass
+class Strays:
+    """Packets that arrived in a phase or batch that is not theirs, or that answer no spike.
+
+    Attributes
+    ----------
+    stale_phase : int
+        Spikes or errors of another batch, or of a phase that is over.
+    unmatched_errors : int
+        Errors that name no recorded spike.
+    passed_errors : int
+        Errors whose step has passed: without effect.
+    """
+
+    stale_phase: int = 0
+    unmatched_errors: int = 0
+    passed_errors: int = 0
+
+
+def pointers(row: NDArray[Any], rows: int) -> Ints:
+    """Return the CSR pointers of sorted row positions."""
+    ptr = np.zeros(rows + 1, dtype=np.int64)
+    np.cumsum(np.bincount(row, minlength=rows), out=ptr[1:])
+    return ptr
+
+
+def spikes_of(
+    inbox: Deliveries, key: SpikeKey, is_spike: NDArray[np.bool_], parity: int, strays: Strays
+) -> tuple[NDArray[np.int32], Ints]:
+    """Return (row position, neuron) of the spikes of this batch; the rest is counted.
+
+    Parameters
+    ----------
+    inbox : Deliveries
+        Sorted by row, then key.
+    key : SpikeKey
+    is_spike : ndarray of bool, shape (nets + 1,)
+        Which nets carry the spikes that are wanted here.
+    parity : int
+        The batch's parity.
+    strays : Strays
+    """
+    wanted = is_spike[inbox.net]
+    sent_parity, neuron = key.decode(inbox.key)
+    wanted &= sent_parity == parity
+    if wanted.all():
+        return inbox.row, neuron
+    strays.stale_phase += int((~wanted).sum())
+    return inbox.row[wanted], neuron[wanted]
+
+
+def errors_of(
+    inbox: Deliveries,
+    key: ErrorKey,
+    is_error: NDArray[np.bool_],
+    parity: int,
+    dtype: np.dtype[Any],
+    strays: Strays,
+) -> tuple[NDArray[np.int32], Ints, Ints, NDArray[Any]]:
+    """Return (row position, step, neuron, value) of the errors of this batch."""
+    wanted = is_error[inbox.net]
+    sent_parity, step, neuron = key.decode(inbox.key)
+    wanted &= sent_parity == parity
+    if not wanted.all():
+        strays.stale_phase += int((~wanted).sum())
+        inbox = inbox.select(wanted)
+        step, neuron = step[wanted], neuron[wanted]
+    words = dtype.itemsize // 4
+    value = np.ascontiguousarray(inbox.payload[:, :words]).view(dtype).reshape(-1)
+    return inbox.row, step, neuron, value

@@ -1,0 +1,98 @@
+"""The input program: one spike per input line, timed by the sample's value."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.sim.pe import ProcessingElement
+from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.sends import SendPlan
+from eventprop_apps.keys import SpikeKey
+from eventprop_apps.programs.plan import BATCH_BARRIER, Plan, SampleFeeder, sample_events
+
+_NEVER = -1
+
+
+class InputKernel(Kernel):
+    """Sends the spikes of each step, for all replicas in one call.
+
+    Parameters
+    ----------
+    replicas : int
+    capacity : int
+        Spikes that a sample can have.
+    key : SpikeKey
+    """
+
+    operations: ClassVar[tuple[str, ...]] = ("input_event",)
+
+    def __init__(self, replicas: int, capacity: int, key: SpikeKey) -> None:
+        self.key = key
+        self.plan: SendPlan | None = None
+        self.parity = 0
+        self.sample = np.full(replicas, -1, dtype=np.int32)
+        self._step = np.full((replicas, capacity), _NEVER, dtype=np.int64)
+        self._line = np.zeros((replicas, capacity), dtype=np.int64)
+
+    def load(self, row: int, words: NDArray[np.uint32] | None, sample: int, parity: int) -> None:
+        """Take a replica's sample as it stands in its SRAM; None leaves the replica idle."""
+        self.parity = parity
+        self.sample[row] = sample
+        self._step[row] = _NEVER
+        if words is not None:
+            step, line = sample_events(words)
+            self._step[row, : len(step)] = step
+            self._line[row, : len(line)] = line
+
+    def step(self, call: StepCall) -> None:
+        """Send the spikes of the step."""
+        position, place = np.nonzero(self._step[call.rows] == call.step[:, None])
+        call.counts[:, 0] = 1 + np.bincount(position, minlength=len(call.rows))
+        if len(position) and self.plan is not None:
+            rows = call.rows[position]
+            offset = self.key.encode(self.parity, self._line[rows, place])
+            call.send(self.plan, position.astype(np.int32), offset, tag=self.sample[rows])
+
+
+class InputProgram(Program):
+    """Waits for its sample from the host, then plays it."""
+
+    def __init__(
+        self,
+        replica: int,
+        kernel: InputKernel,
+        plan: Plan,
+        feeder: SampleFeeder,
+        steps: int,
+        sram: dict[str, int],
+    ) -> None:
+        self.replica = replica
+        self.kernel = kernel
+        self.plan = plan
+        self.feeder = feeder
+        self.steps = steps
+        self._sram = sram
+
+    def sram(self) -> dict[str, int]:
+        """Return the two sample buffers."""
+        return self._sram
+
+    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
+        """Play one sample a job."""
+        number = 0
+        while (job := self.plan.job(number)) is not None:
+            words = None
+            sample = -1
+            if self.replica < len(job):
+                yield pe.wait(self.feeder.take(number, self.replica, "input"))
+                region = pe.sram.number(f"sample{number % 2}")
+                words = pe.sram.words(region, 0, pe.sram.regions[f"sample{number % 2}"] // 4)
+                sample = int(job.samples[self.replica])
+            self.kernel.load(self.replica, words, sample, number % 2)
+            yield pe.step(self.kernel, ticks=self.steps)
+            yield pe.barrier(BATCH_BARRIER)
+            number += 1

@@ -1,0 +1,190 @@
+"""The neuron layer program: forward in time, then the adjoint in reversed time, on the same PE."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import ProgramError
+from chipsim.sim.pe import ProcessingElement
+from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.sends import SendPlan
+from eventprop_apps.exchange import WeightReceiver
+from eventprop_apps.kernels.layer import (
+    OPERATIONS,
+    backward_rows,
+    forward_rows,
+    reset_rows,
+    store_errors,
+)
+from eventprop_apps.kernels.state import LayerState
+from eventprop_apps.keys import ErrorKey, SpikeKey
+from eventprop_apps.model import Model
+from eventprop_apps.programs.inbox import Strays, errors_of, pointers, spikes_of
+from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, Plan
+
+RECEIVE_AT_ONCE = 256
+"""Weight packets drained in one go: well below the receive FIFO's 1,024."""
+
+
+class SpikeLog(Protocol):
+    """Takes what a layer fires: (step, rows, neurons)."""
+
+    def append(self, entry: tuple[int, NDArray[np.int32], NDArray[np.int32]], /) -> None:
+        """Take the spikes of one step."""
+
+
+class LayerKernel(Kernel):
+    """One layer of all replicas; row = replica.
+
+    Parameters
+    ----------
+    model : Model
+    layer : int
+    state : LayerState
+        One row per replica, each with its own weights.
+    nets : int
+        Number of the application's nets.
+    """
+
+    operations: ClassVar[tuple[str, ...]] = (*OPERATIONS, "spike_decode")
+
+    def __init__(self, model: Model, layer: int, state: LayerState, nets: int) -> None:
+        self.model = model
+        self.layer = layer
+        self.state = state
+        self.factors = model.factors.array(model.dtype)
+        self.key_in = SpikeKey(model.sizes[layer])
+        self.key_out = SpikeKey(model.sizes[layer + 1])
+        self.error_in = ErrorKey(model.sizes[layer + 1], model.steps)
+        self.error_out = ErrorKey(model.sizes[layer], model.steps)
+        self.is_spike = np.zeros(nets + 1, dtype=np.bool_)
+        self.is_error = np.zeros(nets + 1, dtype=np.bool_)
+        self.spikes_out: SendPlan | None = None
+        self.errors_out: SendPlan | None = None
+        self.parity = 0
+        self.sample = np.full(state.rows, -1, dtype=np.int32)
+        self.strays = Strays()
+        self.spike_log: SpikeLog | None = None
+
+    def step(self, call: StepCall) -> None:
+        """Do the forward or backward step that each row is at."""
+        local = int(call.step[0])
+        if (call.step != local).any():
+            raise ProgramError(
+                f"layer {self.layer}: rows of one call are at different steps of their batch; "
+                "batches must begin together"
+            )
+        call.counts[:, len(OPERATIONS)] = np.bincount(call.inbox.row, minlength=len(call.rows))
+        steps = self.model.steps
+        if local < steps:
+            self._forward(call, local)
+        elif local > steps:
+            self._backward(call, 2 * steps - 1 - local)
+        # Tick T: spikes of step T - 1 arrive, which the next layer never sees.
+
+    def _forward(self, call: StepCall, step: int) -> None:
+        rows = call.rows
+        if step == 0:
+            reset_rows(self.state, rows)
+        position, neuron = spikes_of(
+            call.inbox, self.key_in, self.is_spike, self.parity, self.strays
+        )
+        ptr = pointers(position, len(rows))
+        out_ptr, out, ops = forward_rows(self.state, self.factors, step, rows, ptr, neuron)
+        call.counts[:, : len(OPERATIONS)] += ops
+        if len(out) and self.spikes_out is not None:
+            sender = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(out_ptr))
+            if self.spike_log is not None:
+                self.spike_log.append((step, rows[sender], out))
+            call.send(
+                self.spikes_out,
+                sender,
+                self.key_out.encode(self.parity, out),
+                tag=self.sample[rows[sender]],
+            )
+
+    def _backward(self, call: StepCall, step: int) -> None:
+        rows = call.rows
+        position, err_step, neuron, value = errors_of(
+            call.inbox, self.error_in, self.is_error, self.parity, self.model.dtype, self.strays
+        )
+        if len(position):
+            ptr = pointers(position, len(rows))
+            found, ops = store_errors(self.state, rows, ptr, neuron, err_step, value, step)
+            self.strays.unmatched_errors += int(found[:, 1].sum())
+            self.strays.passed_errors += int(found[:, 2].sum())
+            call.counts[:, : len(OPERATIONS)] += ops
+        ptr, index, at_step, error, ops = backward_rows(
+            self.state, self.factors, step, rows, want_errors=self.errors_out is not None
+        )
+        call.counts[:, : len(OPERATIONS)] += ops
+        if self.errors_out is not None and len(index):
+            sender = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(ptr))
+            words = self.model.word_count
+            call.send(
+                self.errors_out,
+                sender,
+                self.error_out.encode(self.parity, at_step, index),
+                error.view(np.uint32).reshape(-1, words),
+                self.sample[rows[sender]],
+            )
+
+    def check_records(self) -> None:
+        """Refuse a result whose spike records overflowed (the gradient would be incomplete)."""
+        lost = int(self.state.spikes_lost.sum()) + int(self.state.inputs_lost.sum())
+        if lost:
+            raise ProgramError(
+                f"layer {self.layer}: {lost} spikes found no room in a PE's spike record; "
+                "raise model.spike_records or use fewer neurons per PE"
+            )
+
+
+class LayerProgram(Program):
+    """Runs its layer's kernel, then takes new weights from the optimiser."""
+
+    def __init__(
+        self, replica: int, kernel: LayerKernel, plan: Plan, weight_net: int, sram: dict[str, int]
+    ) -> None:
+        self.replica = replica
+        self.kernel = kernel
+        self.plan = plan
+        self.weight_net = weight_net
+        self._sram = sram
+        self.receiver = WeightReceiver(replica, kernel.layer, kernel.state.weights[replica])
+
+    def sram(self) -> dict[str, int]:
+        """Return weights, gradient, state and records."""
+        return self._sram
+
+    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
+        """Do one batch a job."""
+        kernel = self.kernel
+        number = 0
+        while (job := self.plan.job(number)) is not None:
+            kernel.parity = number % 2
+            kernel.sample[self.replica] = (
+                job.samples[self.replica] if self.replica < len(job) else -1
+            )
+            steps = kernel.model.steps
+            yield pe.step(kernel, ticks=2 * steps if job.backward else steps + 1)
+            if job.backward:
+                yield pe.barrier(BACKWARD_BARRIER)
+            if job.update:
+                yield from self._new_weights(pe)
+            yield pe.barrier(BATCH_BARRIER)
+            number += 1
+
+    def _new_weights(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
+        receiver = self.receiver
+        receiver.begin()
+        while receiver.left:
+            count = min(receiver.left, RECEIVE_AT_ONCE)
+            packets = yield pe.receive(count, on_stall=receiver.lost)
+            ours = packets.net == self.weight_net
+            self.kernel.strays.stale_phase += int((~ours).sum())
+            receiver.take(packets.select(ours))
+            yield pe.compute(weight_word=4 * len(packets))
