@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ class Mapping:
     ----------
     application : Application
     machine : Machine
+        Not looked at when mappings are compared.
     placement : dict of vertex name to int
         The endpoint of each vertex, in the application's order.
     routes : dict of net name to tuple of Route
@@ -40,7 +41,7 @@ class Mapping:
     """
 
     application: Application
-    machine: Machine
+    machine: Machine = field(compare=False)
     placement: dict[Name, int]
     routes: dict[Name, NetRoutes]
     keys: dict[Name, KeyBlock]

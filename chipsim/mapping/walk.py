@@ -6,6 +6,7 @@ Nothing here is shared with the code that makes routes, so that a walk checks it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,38 +181,53 @@ class Walker:
     def _against_tables(self, leaf: Leaf) -> list[str]:
         """Check a path against the nodes that choose outputs by destination tile (XY, LUT).
 
-        A run of such nodes on one chip is one leg; its destination is the tile of what comes
-        after it. The last channel of a leg leaves the run and is the destination's own.
+        A run of such nodes is one leg. There must be one destination tile for which each of them
+        takes just these channels; at that tile itself a packet's PE mask picks the output.
         """
+        routing = self.machine.node_routing
+        problems = []
+        leg: list[int] = []
+        for channel in leaf.channels:
+            if routing[self.machine.channel_node[channel]] in (Routing.XY, Routing.LUT):
+                leg.append(channel)
+            elif leg:
+                problems += self._leg(leg)
+                leg = []
+        return problems + self._leg(leg) if leg else problems
+
+    def _leg(self, channels: list[int]) -> list[str]:
         machine = self.machine
         if machine.lut is None:
+            return self._x_first(channels)
+        nodes = machine.channel_node[channels]
+        rows = machine.lut[nodes]
+        fits = rows == np.array(channels)[:, None]
+        last = int(nodes[-1])
+        here = int(machine.node_y[last]) * machine.grid_width + int(machine.node_x[last])
+        if machine.port_kind[machine.channel_port[channels[-1]]] == PortKind.SINK:
+            fits[-1, here] |= rows[-1, here] < 0
+        if fits.all(axis=0).any():
             return []
-        problems = []
-        nodes = [int(machine.channel_node[channel]) for channel in leaf.channels]
-        by_tile = [machine.node_routing[n] in (Routing.XY, Routing.LUT) for n in nodes]
-        target = self._tile(leaf.endpoint, endpoint=True)
-        for i in range(len(nodes) - 1, -1, -1):
-            if not by_tile[i]:
-                target = self._tile(nodes[i], endpoint=False)
-                continue
-            if i + 1 == len(nodes) or not by_tile[i + 1]:
-                continue
-            wanted = int(machine.lut[nodes[i], target]) if target >= 0 else -1
-            if leaf.channels[i] != wanted:
-                problems.append(
-                    f"takes {machine.channel_label(leaf.channels[i])} towards tile "
-                    f"({target % machine.grid_width},{target // machine.grid_width}), where "
-                    f"{machine.node_labels[nodes[i]]} "
-                    + (f"goes by {machine.channel_label(wanted)}" if wanted >= 0 else "has no way")
-                )
-        return problems
+        wrong = int(np.argmin(fits[:, here]))
+        wanted = int(rows[wrong, here])
+        label = machine.node_labels[int(nodes[wrong])]
+        does = f"goes by {machine.channel_label(wanted)}" if wanted >= 0 else "has no such way"
+        return [
+            f"takes {machine.channel_label(channels[wrong])} towards tile "
+            f"({int(machine.node_x[last])},{int(machine.node_y[last])}), where {label} {does}"
+        ]
 
-    def _tile(self, index: int, *, endpoint: bool) -> int:
+    def _x_first(self, channels: list[int]) -> list[str]:
+        """Check a leg over nodes without tables: no step in x after a step in y."""
         machine = self.machine
-        xs, ys = (
-            (machine.endpoint_x, machine.endpoint_y)
-            if endpoint
-            else (machine.node_x, machine.node_y)
-        )
-        x, y = int(xs[index]), int(ys[index])
-        return y * machine.grid_width + x if x >= 0 and y >= 0 else -1
+        turned = False
+        for before, channel in pairwise(channels):
+            a, b = (int(machine.channel_node[c]) for c in (before, channel))
+            if machine.node_y[a] != machine.node_y[b]:
+                turned = True
+            elif turned:
+                return [
+                    f"goes from {machine.node_labels[a]} to {machine.node_labels[b]} after a step "
+                    "in y; these routers go x first"
+                ]
+        return []

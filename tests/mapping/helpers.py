@@ -1,7 +1,9 @@
 """A tiny chip and replicas in the paper's form, for the tests of mapping."""
 
 from collections.abc import Sequence
+from functools import cache
 
+from chipsim.machine.library import load_machine
 from chipsim.machine.load import load_shipped
 from chipsim.machine.model import (
     ChannelClass,
@@ -44,3 +46,9 @@ def replicas(count: int, size: int = 4) -> Application:
         vertices += [Vertex(f"r{r}.{i}", group=r) for i in range(size)]
         nets += [Net(f"r{r}.{i}", f"r{r}.{i}", (f"r{r}.{i + 1}",)) for i in range(size - 1)]
     return Application(f"replicas-{count}", tuple(vertices), tuple(nets))
+
+
+@cache
+def machine(name: str) -> Machine:
+    """A shipped machine, built once per process."""
+    return load_machine(name)

@@ -75,10 +75,17 @@ def route_net(
             for sink in sinks
         )
     if application.transport_of(net) == "router_multicast":
-        return (routes.router_multicast(machine, source, sinks, net.payload_bits),)
+        return (_multicast(machine, source, sinks, net.payload_bits),)
     return tuple(
         _direct(machine, source, ends, net.payload_bits) for ends in _by_tile(machine, sinks)
     )
+
+
+def _multicast(machine: Machine, source: int, sinks: list[int], payload_bits: int) -> Route:
+    """Return one route to all sinks: through the packet router where there is one."""
+    if "packet_router" in machine.extras:
+        return routes.router_multicast(machine, source, sinks, payload_bits)
+    return routes.tree(machine, source, sinks, payload_bits)
 
 
 def _where(machine: Machine, endpoint: int) -> tuple[int, int, int, int]:
