@@ -97,8 +97,9 @@ def resolve(
     if seed is not None:
         set_by["train.seed"] = "--seed: "
     values = _validated(kind.model, document, set_by, problems)
-    problems += _machine_problems(document.get("machine"))
-    problems += _placer_problems(document.get("mapping"))
+    parts = _machine_problems(document.get("machine"))
+    parts += _placer_problems(document.get("mapping"))
+    problems += [f"{set_by.get(text.partition(':')[0], '')}{text}" for text in parts]
     if problems or values is None:
         raise ExperimentError(subject, problems)
     return Experiment(kind, str(source), values)

@@ -26,7 +26,7 @@ def test_quantiles_are_those_of_the_sorted_list(parts: list[list[int]], percent:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(latency_module, "_BLOCK", 16)
         counts = counted(parts)
-        everything = sorted(sum(parts, []))
+        everything = sorted(value for part in parts for value in part)
         rank = max(1, -(-percent * len(everything) // 100))
         assert counts.quantile(percent / 100) == everything[rank - 1]
         assert counts.max() == everything[-1]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_bytes_do_not_depend_on_how_rows_come(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer_module, "_SORT_AT", sort_at)
         writer = DatasetWriter(base / "parts", PACKETS, LABELS, 7)
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             inside = np.flatnonzero((rows["ended_ps"] >= low) & (rows["ended_ps"] < high))
             for half in (inside[::-2], inside[-2::-2]):
                 writer.append(select(rows, half))
