@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
@@ -29,8 +30,12 @@ LAYERS = (
 RANK = {part: rank for rank, row in enumerate(LAYERS) for part in row}
 TOP = len(LAYERS)  # chipsim/__init__.py and __main__.py stand above everything
 
-# Distribution names that differ from the modules they bring.
-MODULES = {"scikit-learn": ("sklearn",), "dask": ("dask", "distributed")}
+# Distributions that bring other modules than their name says. llvmlite is numba's own foundation.
+MODULES = {
+    "numba": ("numba", "llvmlite"),
+    "scikit-learn": ("sklearn",),
+    "dask": ("dask", "distributed"),
+}
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,10 @@ def rank(module: tuple[str, ...]) -> int:
     return RANK.get(module[1], TOP) if len(module) > 1 else TOP
 
 
-def problems(source: str, path: Path, core: set[str], extras: set[str]) -> list[str]:
+def problems(source: str, path: Path) -> list[str]:
     """Return one line per import that breaks a rule."""
     own = path.with_suffix("").parts
+    core, extras = modules_of_dependencies(testing=own[:2] == ("chipsim", "testing"))
     wrong = []
     for found in imports(source, path):
         target = tuple(found.target.split("."))
@@ -123,19 +129,22 @@ def problems(source: str, path: Path, core: set[str], extras: set[str]) -> list[
     return wrong
 
 
-def declared() -> tuple[set[str], set[str]]:
-    """Return the modules of the core dependencies, and those of the extras."""
+@cache
+def modules_of_dependencies(testing: bool) -> tuple[set[str], set[str]]:
+    """Return the modules of the core dependencies and of the extras.
+
+    What tests need (hypothesis) is an extra for ``chipsim.testing`` only.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     def modules(requirements: list[str]) -> set[str]:
         names = (re.split(r"[^\w-]", requirement)[0] for requirement in requirements)
         return {module for name in names for module in MODULES.get(name, (name,))}
 
-    extras = project["optional-dependencies"]
-    optional = modules(
-        [r for name, rs in extras.items() if name not in ("all", "test") for r in rs]
-    )
-    return modules(project["dependencies"]), optional
+    groups = project["optional-dependencies"]
+    left_out = {"all"} if testing else {"all", "test"}
+    needed = [r for name in groups if name not in left_out for r in groups[name]]
+    return modules(project["dependencies"]), modules(needed)
 
 
 def sources() -> list[Path]:
@@ -143,12 +152,7 @@ def sources() -> list[Path]:
 
 
 def test_imports_run_downward_and_extras_are_lazy() -> None:
-    core, extras = declared()
-    wrong = [
-        line
-        for path in sources()
-        for line in problems((ROOT / path).read_text(), path, core, extras)
-    ]
+    wrong = [line for path in sources() for line in problems((ROOT / path).read_text(), path)]
     assert not wrong, "\n" + "\n".join(wrong)
 
 
@@ -191,12 +195,13 @@ def test_every_part_has_a_layer() -> None:
         ("eventprop_apps/a.py", "from sklearn import datasets", "sklearn is an extra"),
         ("eventprop_apps/a.py", "def f():\n    import torch", "torch is declared nowhere"),
         ("topologies/__init__.py", "import chipsim.units", "topologies is data"),
+        ("chipsim/sim/a.py", "def f():\n    import hypothesis", "hypothesis is declared nowhere"),
+        ("chipsim/testing/a.py", "import hypothesis", "hypothesis is an extra"),
         ("chipsim/sim/a.py", "from chipsim.nowhere import x", "not a part that the layers name"),
     ],
 )
 def test_the_rules_catch(path: str, source: str, says: str) -> None:
-    core, extras = declared()
-    (line,) = problems(source, Path(path), core, extras)
+    (line,) = problems(source, Path(path))
     assert says in line
 
 
@@ -212,9 +217,9 @@ def test_the_rules_catch(path: str, source: str, says: str) -> None:
             "eventprop_apps/a.py",
             "from chipsim.sim.pe import PE\nfrom eventprop_apps import kernels",
         ),
+        ("chipsim/testing/a.py", "def f():\n    import hypothesis"),
         ("chipsim/__main__.py", "from chipsim.cli.main import main"),
     ],
 )
 def test_the_rules_allow(path: str, source: str) -> None:
-    core, extras = declared()
-    assert problems(source, Path(path), core, extras) == []
+    assert problems(source, Path(path)) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import cast
@@ -24,13 +25,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command -> (its module, one line about it)."""
 
 INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it (128 + SIGINT)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``chipsim`` with ``argv`` (default: the process's) and return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = _dispatch(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status = _dispatch(words)
         sys.stdout.flush()
         return status
     except ChipsimError as error:
@@ -76,6 +80,11 @@ def _dispatch(words: list[str]) -> int:
     except SystemExit as done:  # argparse leaves this way after --help
         return int(done.code or 0)
     return command.run(arguments)
+
+
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    """Print a warning as a line of its own; which line of code gave it helps no user."""
+    note(f"chipsim: warning: {message}")
 
 
 def _load(name: str) -> Command:

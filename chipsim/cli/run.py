@@ -1,0 +1,76 @@
+"""``chipsim run``: an experiment by name or from a file, with progress and a final table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+
+from chipsim.cli.command import add_json, add_settings, note
+from chipsim.cli.settings import parse_settings
+
+NETWORKS = ("compiled", "simpy")
+
+DESCRIPTION = """\
+Run an experiment: one that is installed (chipsim run yinyang) or a TOML file.
+
+Every setting of its file can be changed: --set train.epochs=1 --set machine.noc.hop_cycles=6.
+Progress goes to standard error, the result to standard output. Ctrl-C ends the run, leaves --out
+readable and marks it as interrupted; a second Ctrl-C ends it at once."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``chipsim run``."""
+    parser.description = DESCRIPTION
+    parser.add_argument(
+        "experiment", metavar="EXPERIMENT", help="name of an experiment, or a TOML file"
+    )
+    add_settings(parser, "train.epochs=1")
+    parser.add_argument("--seed", type=int, help="seed of the run, instead of train.seed")
+    parser.add_argument("--network", choices=NETWORKS, help="short for --set network.model=...")
+    parser.add_argument("--out", metavar="DIR", help="write the run's directory here")
+    parser.add_argument(
+        "--force", action="store_true", help="replace an earlier run that stands in --out"
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the experiment and print its result."""
+    from chipsim.cli.interrupt import second_interrupt_exits
+    from chipsim.cli.progress import Progress
+    from chipsim.cli.summary import render
+    from chipsim.experiment import resolve
+    from chipsim.trace.rundir import RunDirectory, summary_bytes
+
+    settings = parse_settings(arguments.settings)
+    if arguments.network is not None:
+        settings["network.model"] = arguments.network
+    experiment = resolve(arguments.experiment, settings, arguments.seed)
+    _announce_compilation()
+    progress = Progress(sys.stderr)
+    out = (
+        RunDirectory.create(arguments.out, force=arguments.force)
+        if arguments.out is not None
+        else None
+    )
+    with out or nullcontext(), second_interrupt_exits(), progress:
+        if out is not None:
+            out.write_experiment(experiment.table(), experiment.comments())
+        summary = experiment.kind.run(experiment, out, progress)
+        if out is not None:
+            out.finish(summary)
+    if arguments.json:
+        sys.stdout.write(summary_bytes(summary).decode())
+    else:
+        print(render(experiment.name, summary))
+        if out is not None:
+            print(f"\nwritten to {out.path}")
+    return 0
+
+
+def _announce_compilation() -> None:
+    from chipsim.compiled import is_cached
+
+    if not is_cached():
+        note("compiling kernels; this happens once and takes about a minute")
