@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chipsim.errors import UnitError
+from chipsim.units import ms
+
 SEED_MAX = 2**63 - 1
 NAME_MAX = 250
 """Characters of a name: what file systems allow."""
@@ -130,6 +133,11 @@ class ExperimentModel(Section):
         """Return what is wrong between fields, one sentence each; subclasses add theirs."""
         trace = self.trace
         problems = []
+        for name in ("start_ms", "end_ms"):
+            try:
+                ms(getattr(trace, name) or 0)
+            except UnitError as error:
+                problems.append(f"trace.{name}: {error}")
         if trace.end_ms is not None and trace.end_ms <= (trace.start_ms or 0):
             problems.append(
                 f"trace.end_ms: got {trace.end_ms}, expected a time after trace.start_ms"

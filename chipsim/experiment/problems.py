@@ -91,8 +91,8 @@ def _expected(annotation: Any) -> str:
         return "one of " + ", ".join(map(repr, get_args(kind)))
     if get_origin(kind) is list:
         low = max((getattr(limit, "min_length", 0) for limit in limits), default=0)
-        high = min((getattr(limit, "max_length", low) for limit in limits), default=low)
-        some = f"{low} " if low and low == high else f"at least {low} " if low else ""
+        fixed = any(getattr(limit, "max_length", None) == low for limit in limits)
+        some = f"{low} " if fixed else f"at least {low} " if low else ""
         return f"a list of {some}{_plural(_expected(get_args(kind)[0]))}"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "a section with keys"

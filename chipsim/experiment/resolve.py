@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,17 +90,15 @@ def resolve(
     if seed is not None:
         given["train.seed"] = seed
     document = merged(_defaults(kind), document)
+    in_file = dict(flatten(document))
     for path, value in given.items():
         wrong = set_path(document, path, value)
         if wrong is not None:
             problems.append(f"--set {path}: {wrong}")
-    set_by = dict.fromkeys(given, "--set ")
-    if seed is not None:
-        set_by["train.seed"] = "--seed: "
-    values = _validated(kind.model, document, set_by, problems)
-    parts = _machine_problems(document.get("machine"))
-    parts += _placer_problems(document.get("mapping"))
-    problems += [f"{set_by.get(text.partition(':')[0], '')}{text}" for text in parts]
+    values, found = _validated(kind.model, document)
+    found += _machine_problems(document.get("machine"))
+    found += _placer_problems(document.get("mapping"))
+    problems += [f"{_origin(problem, given, in_file, seed)}{problem}" for problem in found]
     if problems or values is None:
         raise ExperimentError(subject, problems)
     return Experiment(kind, str(source), values)
@@ -166,37 +165,58 @@ def _defaults(kind: ExperimentKind) -> dict[str, Any]:
     return document
 
 
+def _origin(
+    problem: str, given: Mapping[str, Any], in_file: Mapping[str, Any], seed: int | None
+) -> str:
+    """Return which option a problem comes from, or nothing for the file."""
+    path = problem.partition(":")[0]
+    if path == "train.seed" and seed is not None:
+        return "--seed: "
+    below = f"{path}."
+    by_file = any(name.startswith(below) for name in in_file)
+    by_set = path in given or (not by_file and any(name.startswith(below) for name in given))
+    return "--set " if by_set else ""
+
+
 def _validated(
-    model: type[ExperimentModel],
-    document: Mapping[str, Any],
-    set_by: Mapping[str, str],
-    problems: list[str],
-) -> ExperimentModel | None:
+    model: type[ExperimentModel], document: Mapping[str, Any]
+) -> tuple[ExperimentModel | None, list[str]]:
     try:
         values = model.model_validate(document)
     except ValidationError as error:
-        for path, sentence in sentences(error, model):
-            problems.append(f"{set_by.get(path, '')}{path}: {sentence}")
-        return None
-    problems += values.checks()
-    return values
+        return None, [f"{path}: {sentence}" for path, sentence in sentences(error, model)]
+    return values, values.checks()
 
 
 def _machine_problems(section: object) -> list[str]:
     """Return what the machine's description says to its name and figures."""
     name = section.get("name") if isinstance(section, Mapping) else None
-    if not isinstance(section, Mapping) or not isinstance(name, str) or len(name) > NAME_MAX:
+    if not isinstance(section, Mapping) or not isinstance(name, str):
         return []  # the schema has said so
+    if not 0 < len(name) <= NAME_MAX:
+        return []
+    wrong = _load_problem(name, {})
+    if isinstance(wrong, ProblemsError):
+        return [f"machine.name: {wrong.subject}: {problem}" for problem in wrong.problems]
+    if wrong is not None:
+        return [f"machine.name: {wrong}"]
+    settings = dict(flatten({key: value for key, value in section.items() if key != "name"}))
+    wrong = _load_problem(name, settings)
+    if isinstance(wrong, ProblemsError):
+        return [f"machine.{problem}" for problem in wrong.problems]
+    return [f"machine: {wrong}"] if wrong is not None else []
+
+
+def _load_problem(name: str, settings: Mapping[str, object]) -> ChipsimError | None:
     from chipsim.machine.library import load_machine
 
-    settings = dict(flatten({k: v for k, v in section.items() if k != "name"}))
-    try:
-        load_machine(name, settings)
-    except ProblemsError as error:
-        return [f"machine.{problem}" for problem in error.problems]
-    except ChipsimError as error:
-        return [f"machine.name: {error}"]
-    return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a machine warns the run that uses it, not its check
+        try:
+            load_machine(name, settings)
+        except ChipsimError as error:
+            return error
+    return None
 
 
 def _placer_problems(section: object) -> list[str]:
