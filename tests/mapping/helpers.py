@@ -50,5 +50,6 @@ def replicas(count: int, size: int = 4) -> Application:
 
 @cache
 def machine(name: str) -> Machine:
-    """A shipped machine, built once per process."""
-    return load_machine(name)
+    """A machine by name, built once per process; ``mesh-8x8:xy`` routes x first."""
+    base, _, routing = name.partition(":")
+    return load_machine(base, {"noc.routing": routing} if routing else {})

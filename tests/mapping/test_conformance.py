@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from chipsim.mapping.mapping import Mapping, map_application
 from chipsim.mapping.walk import Walker
 from tests.mapping.helpers import machine, replicas
 
-MACHINES = ("spinnaker2", "mesh-8x8")
+MACHINES = ("spinnaker2", "mesh-8x8", "mesh-8x8:xy", "torus-6x5")
 TRANSPORTS: tuple[Transport, ...] = ("noc_direct", "router_multicast")
 
 
@@ -49,7 +50,7 @@ def applications(draw: st.DrawFn) -> Application:
                 number,
                 draw(st.sampled_from(names)),
                 tuple(sinks),
-                draw(st.sampled_from(KINDS)),  # type: ignore[arg-type]
+                draw(st.sampled_from(KINDS)),
                 key_bits=draw(st.integers(0, 12)),
                 payload_bits=128 if dma else draw(st.sampled_from((0, 32, 64, 128))),
                 transport=draw(st.sampled_from((None, *TRANSPORTS))),
@@ -194,3 +195,36 @@ def test_json_is_plain() -> None:
         return value is None or type(value) in (str, int, float, bool)
 
     assert plain(document)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("count", [1, 22, 37])
+def test_the_paper_s_system(transport: Transport, count: int) -> None:
+    """Replicas with errors back, gradients by DMA, a multicast of weights, samples from the host."""
+    vertices, nets = [Vertex("optimiser"), Vertex("host", fixed=(5, 7))], []
+    for r in range(count):
+        chain = [f"r{r}/{program}" for program in ("input", "hidden", "output", "loss")]
+        vertices += [Vertex(name, {"state": 20_000}, group=r) for name in chain]
+        traffic = {"forward": 1.0}
+        nets += [
+            Net(f"{a}/spikes", a, (b,), key_bits=7, packets_per_tick=traffic)
+            for a, b in pairwise(chain)
+        ]
+        nets += [
+            Net(f"{a}/errors", a, (b,), "error", 12, 32, packets_per_tick={"backward": 1.0})
+            for a, b in pairwise(chain[:0:-1])
+        ]
+        nets += [
+            Net(f"{a}/gradient", a, ("optimiser",), "gradient", payload_bits=128, dma=True)
+            for a in chain[1:3]
+        ]
+    hidden = tuple(f"r{r}/hidden" for r in range(count))
+    nets.append(Net("weights", "optimiser", hidden, "weight", 8, 128, "router_multicast"))
+    nets.append(Net("samples", "host", hidden, "host", payload_bits=128, dma=True))
+    application = Application("paper", tuple(vertices), tuple(nets), transport)
+    mapping = map_application(application, machine("spinnaker2"))
+    conforms(mapping)
+    assert mapping.machine.endpoint_label(mapping.placement["optimiser"]) == "PE(1,6,0)"
+    inside = transport == "noc_direct"
+    for phase in ("forward", "backward"):
+        assert (mapping.metrics().by_phase[phase].tree_hops == 0) == inside

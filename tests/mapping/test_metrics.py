@@ -57,6 +57,24 @@ def test_zero_load_latency_is_a_cycle_per_router_visited(transport: Transport) -
     assert metrics.by_phase["backward"].max_latency_ns == 4.0
 
 
+@pytest.mark.parametrize(
+    ("transport", "noc_channels", "lookup_ps"),
+    [("noc_direct", 1 + 1 + 1, 0), ("router_multicast", (1 + 4 + 1) + (1 + 3 + 1), 10_000)],
+)
+def test_zero_load_latency_on_the_chip(
+    transport: Transport, noc_channels: int, lookup_ps: int
+) -> None:
+    """From (1,1) to (2,1), 5 cycles at 300 MHz a channel.
+
+    Through the packet router: x first to its port at (4,2), 10 ns of look-up, then out by (3,3),
+    which is nearer to (2,1), and three hops west and south.
+    """
+    vertices = (Vertex("a", fixed=(1, 1)), Vertex("b", fixed=(2, 1)))
+    application = Application("two", vertices, (Net("n", "a", ("b",)),), transport)
+    mapping = map_application(application, machine("spinnaker2"), "sequential")
+    assert mapping.metrics().worst_latency_ns == (noc_channels * 16_667 + lookup_ps) / 1000
+
+
 def test_loads_by_phase_and_kind_add_up() -> None:
     mapping = row("noc_direct")
     total = channel_load(mapping)

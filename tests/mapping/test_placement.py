@@ -3,7 +3,7 @@
 import pytest
 
 from chipsim import seeds
-from chipsim.errors import MappingError, PluginError
+from chipsim.errors import MappingError
 from chipsim.machine.model import Machine
 from chipsim.mapping import strategies
 from chipsim.mapping.application import Application, Vertex
@@ -122,10 +122,3 @@ def test_sequential_follows_tiles_and_random_the_seed(chip: Machine) -> None:
     place = strategies.placer("random")
     one, same, other = (place(application, chip, seeds.rng(s, "p")) for s in (1, 1, 2))
     assert one == same != other
-
-
-def test_unknown_names_get_a_hint() -> None:
-    with pytest.raises(PluginError, match=r"^unknown placer 'papr'; did you mean 'paper'\?$"):
-        strategies.placer("papr")
-    with pytest.raises(PluginError, match=r"^unknown router 'defualt'; did you mean 'default'\?$"):
-        strategies.router("defualt")
