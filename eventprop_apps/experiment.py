@@ -19,14 +19,11 @@ from chipsim.experiment.model import (
     Share,
 )
 
+from chipsim.mapping.application import KINDS
+
 if TYPE_CHECKING:
     from chipsim.experiment.resolve import Experiment
     from chipsim.trace.rundir import RunDirectory
-
-KINDS = ("spike", "error", "gradient", "weight", "host")
-"""Kinds of packets, in the order of their codes in traces."""
-PHASES = ("none", "forward", "loss", "backward", "gather", "update", "broadcast")
-"""Phases of a batch, in the order of their codes in traces."""
 
 YINYANG_LINES = 5
 """x, y, 1 − x, 1 − y and the bias line."""

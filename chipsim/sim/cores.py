@@ -34,6 +34,8 @@ class Cores:
         When the last handler ended, as far as settled [ps].
     open : ndarray of bool
         A handler has started and is not settled.
+    ticked : ndarray of bool
+        The open handler was started by a tick (and not by packets, a barrier or a transfer).
     awake_cycles, awake_ps : ndarray of int64
         Cycles computed so far, and time spent in handlers [ps].
     """
@@ -47,6 +49,7 @@ class Cores:
         self.tick = np.full(count, -1, dtype=np.int64)
         self.busy_ps = np.zeros(count, dtype=np.int64)
         self.open = np.zeros(count, dtype=np.bool_)
+        self.ticked = np.zeros(count, dtype=np.bool_)
         self.start_ps = np.zeros(count, dtype=np.int64)
         self.end_ps = np.zeros(count, dtype=np.int64)
         self.cycles = np.zeros(count, dtype=np.int64)
@@ -55,9 +58,12 @@ class Cores:
         self.awake_cycles = np.zeros(count, dtype=np.int64)
         self.awake_ps = np.zeros(count, dtype=np.int64)
 
-    def begin(self, cores: NDArray[np.int32], tick: int, start_ps: int) -> None:
-        """Open the handlers of some cores (which must be settled) for a tick."""
+    def begin(
+        self, cores: NDArray[np.int32], tick: int, start_ps: int, ticked: bool = True
+    ) -> None:
+        """Open the handlers of some cores (which must be settled) for a tick, or in its course."""
         self.tick[cores] = tick
+        self.ticked[cores] = ticked
         self.open[cores] = True
         self.start_ps[cores] = start_ps
         self.end_ps[cores] = start_ps
@@ -99,6 +105,7 @@ class Cores:
         self.log.add(
             cores,
             self.tick[cores],
+            self.ticked[cores],
             self.start_ps[cores],
             self.busy_ps[cores],
             self.cycles[cores],

@@ -148,8 +148,9 @@ class ProcessingElement:
         """Open a handler; ``None`` for one that no tick started."""
         number = self.tick if tick is None else tick
         now = int(self.simulation.env.now)
-        self.simulation.cores.begin(self._index, number, now)
+        self.simulation.cores.begin(self._index, number, now, ticked=tick is not None)
         if tick is not None:
+            self.simulation.tick_handlers += 1
             self.spend(self.simulation.tick_cycles)
 
     def skip_masked_ticks(self) -> None:

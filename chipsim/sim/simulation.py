@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chipsim.errors import NetworkError, ProgramError, StalledError, did_you_mean
 from chipsim.machine.model import EndpointKind
+from chipsim.machine.route import Route
 from chipsim.machine.routes import unicast
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.network.api import ACCEPTED, Deliveries, NetworkOptions, Sends
@@ -100,6 +101,7 @@ class Simulation:
         self.stop_requested = False
         self.transfers: dict[int, Transfer] = {}
         self._transfer_count = 0
+        self._leaves: list[int] = []
         self._watchers: dict[tuple[int, int], list[tuple[int, Callable[[], None]]]] = {}
         self.network = make_network(
             network, self.machine, self.env, self._notify,
@@ -158,7 +160,7 @@ class Simulation:
                 port=int(self.machine.endpoint_port[self.endpoint_of[source]]),
                 base=block.base,
                 size=block.size,
-                routes=self.network.add_routes(self.mapping.routes[net.name]),
+                routes=self.add_routes(self.mapping.routes[net.name]),
                 payload_words=-(-net.payload_bits // 32),
             )
         for pe in self.pe_list:
@@ -340,20 +342,30 @@ class Simulation:
                 net=np.full(count, net, dtype=np.int32),
                 tick=np.full(count, self.clock.current(), dtype=np.int32),
                 tag=np.arange(count, dtype=np.int32),
-            )
+            ),
+            by_software=False,
         )
 
     def _leg(self, source: int, target: int) -> int:
         leg = self._legs.get((source, target))
         if leg is None:
             route = unicast(self.machine, source, target, payload_bits=128, memory=True, dma=True)
-            leg = self._legs[source, target] = int(self.network.add_routes([route])[0])
+            leg = self._legs[source, target] = int(self.add_routes([route])[0])
         return leg
 
     # ------------------------------------------------------------------------------ sending
-    def send(self, sends: Sends) -> None:
+    def add_routes(self, routes: Sequence[Route]) -> NDArray[np.int32]:
+        """Register routes with the network and return their numbers."""
+        self._leaves.extend(route.leaves for route in routes)
+        return self.network.add_routes(routes)
+
+    def leaves_of(self, routes: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return the number of copies that a packet on each route becomes."""
+        return np.array(self._leaves, dtype=np.int64)[routes]
+
+    def send(self, sends: Sends, by_software: bool = True) -> None:
         """Hand packets to the network, past the probes and the tracer."""
-        self.tracer.sends(sends)
+        self.tracer.sends(sends, by_software)
         if self.probes.on_sends:
             before = sends
             sends = self.probes.sends(sends)
@@ -471,6 +483,26 @@ class Simulation:
     def _notify(self, kind: int, index: int, time_ps: int) -> None:
         for phase, action in self._watchers.pop((kind, index), []):
             at(self.env, max(time_ps, int(self.env.now)), phase, action)
+
+    # ------------------------------------------------------------------------------ accounts
+    @property
+    def dram_bytes_moved(self) -> int:
+        """Bytes read from and written to DRAM."""
+        return sum(
+            port.bytes_moved
+            for endpoint, port in self._memories.items()
+            if self.machine.endpoint_kind[endpoint] == EndpointKind.DRAM
+        )
+
+    def charge_kernels(self) -> None:
+        """Note in the cost table which operations the batched kernels and the system have done."""
+        used = self.costs.used
+        for group in self._groups.values():
+            for name, count in zip(group.kernel.operations, group.counts.tolist(), strict=True):
+                used[name] = used.get(name, 0) + count
+            group.counts[:] = 0
+        used["tick_overhead"] = self.tick_handlers
+        used["send_per_qpe"] = self.tracer.packets_by_software
 
     # ------------------------------------------------------------------------------- running
     def start(self) -> None:

@@ -37,14 +37,15 @@ class TickLog:
         self,
         cores: NDArray[np.int32],
         tick: NDArray[np.int64],
+        ticked: NDArray[np.bool_],
         start_ps: NDArray[np.int64],
         done_ps: NDArray[np.int64],
         cycles: NDArray[np.int64],
         packets_in: NDArray[np.int64],
         packets_out: NDArray[np.int64],
     ) -> None:
-        """Account closed handlers, one row each."""
-        use = done_ps - (self.clock.offset_ps + tick * self.clock.tick_ps)
+        """Account closed handlers, one row each; those that no tick started use no tick."""
+        use = np.where(ticked, done_ps - (self.clock.offset_ps + tick * self.clock.tick_ps), 0)
         over = use > self.clock.tick_ps
         self.handlers += len(cores)
         self.overruns += int(over.sum())

@@ -31,6 +31,8 @@ class Tracer:
         Packets consumed in another tick than the one after their sending, by kind.
     probe_dropped : int
         Copies that a probe took away before they entered the network.
+    packets_by_software : int
+        Packets written into TX registers by programs (not DMA flits).
     """
 
     def __init__(self, simulation: Simulation, recorder: Recorder | None) -> None:
@@ -47,6 +49,7 @@ class Tracer:
         self.phase = 0
         self.batch = -1
         self.probe_dropped = 0
+        self.packets_by_software = 0
         self._late = np.zeros(len(KINDS), dtype=np.int64)
         simulation.tick_log.sink = self._tick
 
@@ -62,13 +65,16 @@ class Tracer:
         for method in self.simulation.probes.on_phase:
             method(phase, batch, int(self.simulation.env.now))
 
-    def sends(self, sends: Sends) -> None:
-        """Count packets about to be sent."""
+    def sends(self, sends: Sends, by_software: bool = True) -> None:
+        """Count packets about to be sent, by a program's loop or by a DMA engine."""
         self.recorder.sends(self.kind_of_net[sends.net])
+        if by_software:
+            self.packets_by_software += len(sends)
 
     def probed(self, before: Sends, after: Sends) -> None:
         """Count what probes took away, as copies."""
-        self.probe_dropped += len(before) - len(after)
+        leaves = self.simulation.leaves_of
+        self.probe_dropped += int(leaves(before.route).sum() - leaves(after.route).sum())
 
     def consumed(self, taken: Deliveries, tick: int | None) -> None:
         """Account packets that a program took in ``tick`` (None: outside ticks)."""

@@ -1,0 +1,62 @@
+"""What a simulation can say of itself at any time: the fields of a summary that are not a task's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chipsim.sim.energy import account as energy_account
+from chipsim.units import PS_PER_NS, PS_PER_S
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+
+def account(simulation: Simulation) -> dict[str, Any]:
+    """Return packets, copies, latencies, ticks, energy and assumptions of a simulation so far."""
+    tracer = simulation.tracer
+    tracer.drops()
+    counters = simulation.network.counters()
+    aggregates = tracer.recorder.aggregates()
+    latency = aggregates.all_latencies()
+    log = simulation.tick_log
+    return {
+        "machine": simulation.machine.name,
+        "packets": tracer.recorder.packets_sent(),
+        "packets_injected": counters.injected,
+        "copies_expected": counters.expected + tracer.probe_dropped,
+        "copies_delivered": counters.delivered,
+        "copies_dropped": counters.dropped + counters.overwritten + tracer.probe_dropped,
+        "copies_in_flight": counters.in_flight,
+        "packet_hops": counters.packet_hops,
+        "latency_ns": (
+            {
+                "median": latency.quantile(0.5) / PS_PER_NS,
+                "p99": latency.quantile(0.99) / PS_PER_NS,
+                "max": latency.quantile(1.0) / PS_PER_NS,
+            }
+            if len(latency)
+            else None
+        ),
+        "late_spikes": tracer.late["spike"],
+        "late_errors": tracer.late["error"],
+        "tick_overruns": log.overruns,
+        "tick_use_max": log.use_max_ps / log.clock.tick_ps,
+        "simulated_s": int(simulation.env.now) / PS_PER_S,
+        "energy_mj": energy_account(simulation),
+        "assumptions": assumptions(simulation),
+    }
+
+
+def assumptions(simulation: Simulation) -> list[dict[str, Any]]:
+    """Return the assumed and user-set figures that this simulation rests on."""
+    simulation.charge_kernels()
+    rows = [
+        (item.name, item.value, item.kind, item.source)
+        for item in simulation.machine.description.assumptions()
+        if not item.name.startswith("pe.cycles.")
+    ]
+    rows += simulation.costs.assumptions()
+    return [
+        {"name": name, "value": value, "kind": kind, "source": source}
+        for name, value, kind, source in rows
+    ]

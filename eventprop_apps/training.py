@@ -1,0 +1,307 @@
+"""``chipsim run yinyang``: training on the simulated chip, with progress and a summary."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from types import FrameType
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.experiment.kinds import Progress
+from chipsim.experiment.resolve import Experiment
+from chipsim.experiment.tracing import make_recorder
+from chipsim.machine.library import load_machine
+from chipsim.mapping.application import KINDS
+from chipsim.sim.account import account
+from chipsim.sim.simulation import Simulation
+from chipsim.sim.trace import PHASES
+from chipsim.trace.recorder import Recorder
+from chipsim.trace.rundir import RunDirectory
+from chipsim.trace.summary import build_summary
+from eventprop_apps.chip import ChipOptions, ChipRun
+from eventprop_apps.data.batches import batches
+from eventprop_apps.data.dataset import Dataset
+from eventprop_apps.data.init import initial_weights
+from eventprop_apps.data.yinyang import yinyang
+from eventprop_apps.evaluate import sample_of
+from eventprop_apps.experiment import YinYangModel
+from eventprop_apps.kernels.factors import Factors
+from eventprop_apps.losses.ttfs import TTFSLoss, predictions
+from eventprop_apps.model import Model
+from eventprop_apps.optimisers.adam import Adam, AdamSettings
+from eventprop_apps.programs.plan import Job
+
+PACKAGES = ("chipsim", "numpy", "numba", "simpy", "networkx", "pyarrow", "pydantic")
+
+
+def run_yinyang(
+    experiment: Experiment, out: RunDirectory | None, progress: Progress
+) -> dict[str, Any]:
+    """Train Yin-Yang on the simulated chip and return the summary.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, once the run directory has been closed in order.
+    """
+    values = cast(YinYangModel, experiment.values)
+    data = values.data
+    encoding = {"steps": values.model.steps, "t_min": data.first_step}
+    train = yinyang(data.train_samples, data.train_seed, **encoding)
+    test = yinyang(data.test_samples, data.test_seed, **encoding)
+    recorder = make_recorder(values.trace, None if out is None else out.path, KINDS, PHASES)
+    run = TrainingRun(values, experiment.seed, train, test, recorder, out, progress)
+    summary = run.run()
+    return build_summary({"experiment": experiment.name, **summary})
+
+
+def model_of(values: YinYangModel) -> Model:
+    """Return the model that an experiment's sections describe."""
+    section = values.model
+    factors = Factors.make(
+        section.factors,
+        dt_ms=section.dt_ms,
+        tau_mem_ms=section.tau_mem_ms,
+        tau_syn_ms=section.tau_syn_ms,
+    )
+    loss = values.loss
+    ttfs = (
+        TTFSLoss(loss.xi, loss.alpha, loss.beta)
+        if loss.form == "offchip"
+        else TTFSLoss.on_chip(loss.tau0_ms, loss.tau1_ms, loss.alpha, dt_ms=section.dt_ms)
+    )
+    return Model.make(tuple(section.layers), section.steps, factors, ttfs, section.dtype)
+
+
+def adam_of(values: YinYangModel, model: Model, batches_per_epoch: int) -> Adam:
+    """Return the optimiser that an experiment's sections describe."""
+    section = values.optimizer
+    settings = AdamSettings(
+        lr=section.lr,
+        beta1=section.beta1,
+        beta2=section.beta2,
+        eps=section.epsilon,
+        weight_decay=section.weight_decay,
+        lr_decay=section.lr_decay,
+    )
+    return Adam(settings, model.weights, batches_per_epoch, model.dtype)
+
+
+@dataclass
+class Tally:
+    """What one epoch's batches gave.
+
+    Attributes
+    ----------
+    loss : float
+        Sum of the batches' losses, each before its update.
+    right, seen : int
+        Samples classified right, and all.
+    """
+
+    loss: float = 0.0
+    right: int = 0
+    seen: int = 0
+
+    @property
+    def accuracy(self) -> float:
+        """Share of samples classified right, 0 before the first."""
+        return self.right / self.seen if self.seen else 0.0
+
+
+@dataclass
+class Epoch:
+    """Training and test of one epoch."""
+
+    train: Tally = field(default_factory=Tally)
+    test: Tally = field(default_factory=Tally)
+    batches: int = 0
+
+
+class TrainingRun:
+    """A training run on the simulated chip.
+
+    Parameters
+    ----------
+    values : YinYangModel
+        The experiment's sections.
+    seed : int
+    train, test : Dataset
+    recorder : Recorder
+    out : RunDirectory or None
+    progress : callable
+    """
+
+    def __init__(
+        self,
+        values: YinYangModel,
+        seed: int,
+        train: Dataset,
+        test: Dataset,
+        recorder: Recorder,
+        out: RunDirectory | None,
+        progress: Progress,
+    ) -> None:
+        self.values, self.seed = values, seed
+        self.train_set, self.test_set = train, test
+        self.recorder, self.out, self.progress = recorder, out, progress
+        self.epochs: list[Epoch] = []
+        self.batches_trained = 0
+        self.per_epoch = len(self._order(0))
+        self.model = model_of(values)
+        machine = load_machine(values.machine.name, values.machine.settings())
+        self.chip = ChipRun(
+            self.model,
+            machine,
+            initial_weights(seed, self.model.sizes, [(m, s) for m, s in values.init.scales]),
+            self._jobs(),
+            ChipOptions(
+                replicas=values.train.batch,
+                transport=values.mapping.transport,
+                network=values.network.model,
+                placer=values.mapping.placer,
+                seed=seed,
+                tick_us=values.tick.us,
+            ),
+            input_capacity=max(1, train.events.longest(), test.events.longest()),
+            adam=adam_of(values, self.model, self.per_epoch),
+            on_done=self._on_done,
+            recorder=recorder,
+        )
+
+    # ---------------------------------------------------------------------------------- jobs
+    def _order(self, epoch: int) -> list[NDArray[np.int64]]:
+        return batches(self.seed, epoch, len(self.train_set), self.values.train.batch)
+
+    def _jobs(self) -> Iterator[Job]:
+        for epoch in range(self.values.train.epochs):
+            for samples in self._order(epoch):
+                yield self._job(self.train_set, samples, training=True)
+            width = self.values.train.batch
+            for start in range(0, len(self.test_set), width):
+                stop = min(start + width, len(self.test_set))
+                yield self._job(self.test_set, np.arange(start, stop), training=False)
+
+    def _job(self, data: Dataset, samples: NDArray[np.int64], training: bool) -> Job:
+        return Job(
+            events=[sample_of(data.events, int(b)) for b in samples],
+            targets=[np.array([data.label[b]], dtype=np.uint32) for b in samples],
+            samples=samples.astype(np.int32),
+            backward=training,
+            update=training,
+            batch=len(samples),
+        )
+
+    def _on_done(self, _: int, job: Job) -> None:
+        """Count a finished batch; report the epoch when its last test batch is through."""
+        if not self.epochs or self.epochs[-1].test.seen == len(self.test_set):
+            self.epochs.append(Epoch())
+        epoch = self.epochs[-1]
+        tally = epoch.train if job.update else epoch.test
+        labels = (self.train_set if job.update else self.test_set).label[job.samples]
+        right = predictions(self.chip.loss.first[: len(job)]) == labels
+        tally.right += int(right.sum())
+        tally.seen += len(job)
+        tally.loss += float(self.chip.loss.loss[: len(job)].sum(dtype=np.float64))
+        if job.update:
+            self.batches_trained += 1
+            epoch.batches += 1
+        done = epoch.test.seen == len(self.test_set)
+        self._report(epoch, done)
+
+    def _report(self, epoch: Epoch, done: bool) -> None:
+        simulation = self.chip.simulation
+        values: dict[str, Any] = {
+            "epoch": len(self.epochs),
+            "epochs": self.values.train.epochs,
+        }
+        if done:
+            values |= {
+                "test_accuracy": epoch.test.accuracy,
+                "train_accuracy": epoch.train.accuracy,
+                "loss": epoch.train.loss / max(1, epoch.batches),
+            }
+        else:
+            values |= {"batch": epoch.batches, "batchs": self.per_epoch}
+        values |= {
+            "simulated_s": int(simulation.env.now) / 1e12,
+            "packets": sum(self.recorder.packets_sent().values()),
+        }
+        self.progress(values)
+        if done and self.out is not None:
+            self.out.append_metrics({k: v for k, v in values.items() if k != "epochs"})
+
+    # ------------------------------------------------------------------------------- running
+    def run(self) -> dict[str, Any]:
+        """Train, write what the run directory holds, and return the summary's fields."""
+        cpu, wall = time.process_time(), time.monotonic()
+        try:
+            with stop_on_interrupt(self.chip.simulation):
+                self.chip.run()
+        finally:
+            self.chip.simulation.tracer.flush()
+            self.recorder.close()
+            if self.out is not None:
+                self.out.write_weights({f"layer{i}": w for i, w in enumerate(self.chip.weights)})
+        if self.chip.simulation.stop_requested:
+            raise KeyboardInterrupt
+        return self.summary() | {
+            "cpu_s": time.process_time() - cpu,
+            "wall_s": time.monotonic() - wall,
+            "versions": versions(),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return the fields of the summary that do not depend on the host."""
+        strays = self.chip.strays
+        last = self.epochs[-1]
+        return {
+            **account(self.chip.simulation),
+            "seed": self.seed,
+            "test_accuracy": last.test.accuracy,
+            "train_accuracy": last.train.accuracy,
+            "epochs": len(self.epochs),
+            "batches": self.batches_trained,
+            "train_samples": len(self.train_set),
+            "unmatched_errors": strays.unmatched_errors + strays.passed_errors,
+            "stale_phase": strays.stale_phase,
+            "test_accuracy_by_epoch": [epoch.test.accuracy for epoch in self.epochs],
+        }
+
+
+def versions() -> Mapping[str, str]:
+    """Return the versions of Python and of the packages that results rest on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+@contextmanager
+def stop_on_interrupt(simulation: Simulation) -> Iterator[None]:
+    """Let the first Ctrl-C ask the simulation to stop, and the second end the process at once.
+
+    An exception inside a SimPy process could be taken for the result of what the process waits
+    for, so the handler only sets a flag that the simulation looks at between events.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if simulation.stop_requested:
+            os._exit(130)
+        simulation.stop_requested = True
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
