@@ -1,9 +1,11 @@
 """Application: what it answers, and every problem of a wrong one in one message."""
 
+import doctest
 import re
 
 import pytest
 
+import chipsim.mapping
 from chipsim.errors import MappingError
 from chipsim.mapping.application import Application, Net, Place, Vertex
 
@@ -72,3 +74,8 @@ def test_all_problems_come_at_once() -> None:
         "transport is 'bus'; expected one of noc_direct, router_multicast",
     ]
     assert re.match(r"application 'bad': 15 problems\n  - vertex name", str(caught.value))
+
+
+def test_the_package_s_example_is_true() -> None:
+    result = doctest.testmod(chipsim.mapping)
+    assert (result.failed, result.attempted) == (0, 6)

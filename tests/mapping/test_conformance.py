@@ -200,7 +200,7 @@ def test_json_is_plain() -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("count", [1, 22, 37])
 def test_the_paper_s_system(transport: Transport, count: int) -> None:
-    """Replicas with errors back, gradients by DMA, a multicast of weights, samples from the host."""
+    """Errors back, gradients by DMA, one multicast of weights, samples from the host."""
     vertices, nets = [Vertex("optimiser"), Vertex("host", fixed=(5, 7))], []
     for r in range(count):
         chain = [f"r{r}/{program}" for program in ("input", "hidden", "output", "loss")]
