@@ -201,10 +201,24 @@ def _machine_problems(section: object) -> list[str]:
     if wrong is not None:
         return [f"machine.name: {wrong}"]
     settings = dict(flatten({key: value for key, value in section.items() if key != "name"}))
+    odd = [
+        f"machine.{figure}: got {shown(value)}, expected a number, text, flag or list of these"
+        for figure, value in settings.items()
+        if not _is_plain(value)
+    ]
+    if odd:
+        return odd
     wrong = _load_problem(name, settings)
     if isinstance(wrong, ProblemsError):
         return [f"machine.{problem}" for problem in wrong.problems]
     return [f"machine: {wrong}"] if wrong is not None else []
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a description could take it: TOML also has dates, and tables in lists."""
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | float | str)
 
 
 def _load_problem(name: str, settings: Mapping[str, object]) -> ChipsimError | None:

@@ -216,6 +216,14 @@ def test_figures_of_the_machine_are_checked_with_everything_else(tmp_path: Path)
     assert any(p.startswith("--set machine.noc.fifo_packets: got -1") for p in found)
 
 
+@pytest.mark.parametrize("value", ["[{}]", "2024-01-01", "[[1], [{x = 1}]]"])
+def test_what_no_figure_can_be_is_refused(tmp_path: Path, value: str) -> None:
+    path = file(tmp_path, f'experiment = "yinyang"\n[machine.noc]\nhop_cycles = {value}\n')
+    (found,) = problems(path)
+    assert found.startswith("machine.noc.hop_cycles: got ")
+    assert found.endswith("expected a number, text, flag or list of these")
+
+
 def test_an_unknown_machine_is_one_message() -> None:
     (found,) = problems("yinyang", {"machine.name": "spinaker2", "machine.noc.x": 1})
     assert found.startswith("--set machine.name: unknown machine 'spinaker2'")
