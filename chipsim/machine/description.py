@@ -171,10 +171,14 @@ class Description:
 
     def tiles(self, name: str) -> tuple[tuple[int, int], ...]:
         """Return a figure that is a list of tiles (x, y); errors as for :meth:`integer`."""
+        return tuple((int(x), int(y)) for x, y in self.rows(name))
+
+    def rows(self, name: str) -> tuple[tuple[int | str, ...], ...]:
+        """Return a figure that is a list of lists; errors as for :meth:`integer`."""
         value = self.figure(name)
         if not isinstance(value, list) or any(not isinstance(item, list) for item in value):
-            raise self._mistyped(name, value, "a list of [x, y]")
-        return tuple((pair[0], pair[1]) for pair in cast("list[list[int]]", value))
+            raise self._mistyped(name, value, "a list of lists")
+        return tuple(tuple(row) for row in cast("list[list[int | str]]", value))
 
     def _mistyped(self, name: str, value: object, wanted: str) -> DescriptionError:
         return DescriptionError(self.name, [f"{name}: got {value!r}, expected {wanted}"])

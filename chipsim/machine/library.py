@@ -28,9 +28,7 @@ def list_machines() -> list[tuple[str, str]]:
     return [*rows, ("PATH.toml", "a description file of your own (start it with base = ...)")]
 
 
-def load_machine(
-    name_or_path: str | Path, settings: Mapping[str, object] | None = None
-) -> Machine:
+def load_machine(name_or_path: str | Path, settings: Mapping[str, object] | None = None) -> Machine:
     """Return a machine by name, or from a description file.
 
     Parameters

@@ -108,12 +108,10 @@ def _base(document: Mapping[str, object], problems: list[str]) -> Description | 
     return load_shipped(name)
 
 
-def _family(
-    header: Mapping[str, str], base: Description | None, problems: list[str]
-) -> str | None:
+def _family(header: Mapping[str, str], base: Description | None, problems: list[str]) -> str | None:
     family = header.get("family", base.family if base is not None else None)
     if family is None:
-        problems.append(f"family: missing; one of {', '.join(FAMILIES)}, or give base = \"...\"")
+        problems.append(f'family: missing; one of {", ".join(FAMILIES)}, or give base = "..."')
     elif family not in FAMILIES:
         problems.append(f"family: unknown family {family!r}{did_you_mean(family, FAMILIES)}")
     elif base is not None and base.family != family:
@@ -185,4 +183,3 @@ def _sentence(name: str, field: str, problem: str, raw: Mapping[str, object]) ->
 
 def _missing(schema: Mapping[str, Spec], figures: Mapping[str, Figure]) -> list[str]:
     return [name for name, spec in schema.items() if spec.required and name not in figures]
-

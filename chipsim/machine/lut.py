@@ -1,30 +1,46 @@
-"""Look-up tables for a mesh with holes: XY wherever XY is open, deadlock-free detours elsewhere.
+"""Look-up tables for a mesh with holes: XY wherever that can be, deadlock-free detours elsewhere.
 
 Routing is by destination alone, so each router has one next tile for each destination. A set of
 routes cannot deadlock on finite FIFOs if the graph "channel a is followed by channel b on some
-route" has no cycle (Dally & Seitz 1987, doi 10.1109/TC.1987.1676939). XY routes alone keep that;
-so do the legs through the packet router. Detours need turns that XY never takes: they are added one
-hop at a time, backwards from each destination, each hop only if the one dependency it brings closes
-no cycle.
+route" has no cycle (Dally & Seitz 1987, doi 10.1109/TC.1987.1676939); legs into, through and out of
+the packet router belong to that graph.
+
+XY alone turns from rows into columns only, and such turns close no cycle. Going round a hole needs
+turns the other way. A description therefore names those *detour turns* (tile and directions), and
+the XY turns that have to be *avoided* for them. With a hole inside the mesh some must be: there, to
+reach every tile, traffic has to turn back into a row on the west side and on the east side, and on
+either side the columns carry XY traffic that came along a row from the other side. So every choice
+of detours closes a ring round the hole with XY routes alone, unless an XY turn on it is given up
+(``docs/machine.md`` has the argument in full).
+
+Where the turns named do not serve all pairs (another floor plan), up*/down* routing from a port of
+the packet router is used instead (Autonet, Schroeder et al. 1991, doi 10.1109/49.105178): it always
+works, and is no XY.
 """
 
 from __future__ import annotations
 
+import heapq
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from chipsim.errors import MachineError
-from chipsim.machine.floor import STEPS, Floor, Tile, xy_open, xy_step
+from chipsim.machine.floor import STEPS, Floor, Tile, xy_step
 
 Channel = tuple[str, Tile, Tile]
 """("noc", from, to), ("in" or "out", port, port) or the look-up channel."""
 
+Turn = tuple[int, int, str]
+"""Tile and two directions: (3, 2, "SE") is arriving southward at (3, 2) and leaving eastward."""
+
 LOOKUP: Channel = ("lookup", (-1, -1), (-1, -1))
-ATTEMPTS = 1
-"""Orders of destinations that are tried; the one with the shortest paths is kept."""
+ATTEMPTS = 16
+"""Orders in which the packet router's legs are tried; the best complete one is kept."""
+
+_DIRECTIONS = dict(zip(STEPS, "EWNS", strict=True))
 
 
 @dataclass(frozen=True)
@@ -33,41 +49,76 @@ class Plan:
 
     Attributes
     ----------
+    method : str
+        ``turns`` (XY with the named detours) or ``up_down``.
     step : mapping of (tile, tile) to tile
-        Next router tile from a router towards a destination router.
+        Next router tile from a router towards a destination QPE.
     to_router : mapping of tile to tile
-        Next tile from a router towards the packet router; a port maps to itself.
+        Next tile from a QPE towards the packet router; a port where it enters maps to itself.
     port : mapping of tile to tile
-        The packet router's port for packets to a destination router.
-    hops : int
-        Channels between routers, summed over all ordered pairs of routers.
+        The packet router's port for packets to a destination QPE.
     """
 
+    method: str
     step: Mapping[tuple[Tile, Tile], Tile]
     to_router: Mapping[Tile, Tile]
     port: Mapping[Tile, Tile]
-    hops: int
+
+    def path(self, here: Tile, there: Tile) -> list[Tile]:
+        """Return the tiles from ``here`` to ``there``, both included."""
+        tiles = [here]
+        while tiles[-1] != there:
+            tiles.append(self.step[tiles[-1], there])
+        return tiles
+
+    def path_in(self, here: Tile) -> list[Tile]:
+        """Return the tiles from ``here`` to the port where a packet enters the packet router."""
+        tiles = [here]
+        while self.to_router[tiles[-1]] != tiles[-1]:
+            tiles.append(self.to_router[tiles[-1]])
+        return tiles
 
 
-class _Dependencies:
+@dataclass(frozen=True)
+class Turns:
+    """Turns beside XY's: those allowed for detours, and those of XY's that are given up."""
+
+    detour: frozenset[Turn] = frozenset()
+    avoided: frozenset[Turn] = frozenset()
+
+    def allow(self, first: Tile, at: Tile, last: Tile) -> bool:
+        """Return whether a packet from ``first`` may go on from ``at`` to ``last``."""
+        if first == last:
+            return False
+        came, goes = direction(first, at), direction(at, last)
+        if came == goes:
+            return True
+        turn = (*at, came + goes)
+        return turn not in self.avoided if came in "EW" else turn in self.detour
+
+
+def direction(here: Tile, there: Tile) -> str:
+    """Return E, W, N or S for two neighbouring tiles."""
+    return _DIRECTIONS[there[0] - here[0], there[1] - here[1]]
+
+
+class Dependencies:
     """A directed graph of channels that stays acyclic; reachable sets as bit masks."""
-
-    strict = False  # not yet: see the next commit
 
     def __init__(self) -> None:
         self._number: dict[Channel, int] = {}
         self._reach: list[int] = []
 
-    def _at(self, channel: Channel) -> int:
-        if channel not in self._number:
-            self._number[channel] = len(self._reach)
-            self._reach.append(0)
-        return self._number[channel]
+    def copy(self) -> Dependencies:
+        """Return an independent copy."""
+        other = Dependencies()
+        other._number, other._reach = dict(self._number), list(self._reach)
+        return other
 
     def add(self, first: Channel, second: Channel) -> bool:
-        """Add "``first`` is followed by ``second``" unless it closes a cycle; say if it did not."""
+        """Add "``first`` is followed by ``second``" and return True, or False for a cycle."""
         u, v = self._at(first), self._at(second)
-        if self.strict and (u == v or self._reach[v] >> u & 1):
+        if u == v or self._reach[v] >> u & 1:
             return False
         gained = self._reach[v] | 1 << v
         if self._reach[u] | gained != self._reach[u]:
@@ -76,167 +127,217 @@ class _Dependencies:
                     self._reach[w] = reach | gained
         return True
 
-
-class _Search:
-    """One attempt at a plan, for one order of destinations."""
-
-    def __init__(self, floor: Floor, order: Sequence[Tile]) -> None:
-        self.floor = floor
-        self.routers = frozenset(floor.routers)
-        self.order = order
-        self.graph = _Dependencies()
-        self.step: dict[tuple[Tile, Tile], Tile] = {}
-        self.to_router: dict[Tile, Tile] = {}
-        self.port: dict[Tile, Tile] = {}
-        self.load = dict.fromkeys(floor.ports, 0)
-
-    def run(self) -> Plan | None:
-        """Return the plan, or None where some pair stays without an acyclic way."""
-        for there in self.floor.qpes:
-            for here in self.floor.routers:
-                if here != there and xy_open(self.routers, here, there):
-                    self._assign(here, there, xy_step(here, there))
-        for port in self.floor.ports:
-            self.graph.add(("in", port, port), LOOKUP)
-            self.graph.add(LOOKUP, ("out", port, port))
-        if not self._legs_in():
-            return None
-        open_legs = [there for there in self.order if self._port_options(there)]
-        if not all(map(self._leg_out, open_legs)):
-            return None
-        if not all(map(self._detours, self.order)):
-            return None
-        if not all(self._leg_out(there) for there in self.order if there not in self.port):
-            return None
-        hops = sum(self._hops(a, b) for b in self.floor.qpes for a in self.floor.qpes)
-        return Plan(self.step, self.to_router, self.port, hops)
-
-    def _assign(self, here: Tile, there: Tile, following: Tile) -> bool:
-        """Let ``here`` go to ``following`` for ``there``, if that closes no cycle."""
-        if following != there:
-            onward = self.step.get((following, there)) or xy_step(following, there)
-            if not self.graph.add(("noc", here, following), ("noc", following, onward)):
-                return False
-        self.step[here, there] = following
-        return True
-
-    def _detours(self, there: Tile) -> bool:
-        """Give every blocked router a way to ``there``, nearest to the settled ones first."""
-        far = {there: 0}
-        for here in self.floor.routers:
-            if (here, there) in self.step:
-                far[here] = self._hops(here, there)
-        while len(far) < len(self.routers):
-            options = sorted(
-                (far[following] + 1, here, following)
-                for here in self.floor.routers
-                if here not in far
-                for following in _beside(here, self.routers)
-                if following in far
-            )
-            for hops, here, following in options:
-                if self._assign(here, there, following):
-                    far[here] = hops
-                    break
-            else:
-                return False
-        return True
-
-    def _legs_in(self) -> bool:
-        """Give every QPE a way to the packet router, x first where that is open."""
-        self.to_router = {port: port for port in self.floor.ports}
-        for tile in self.floor.router:
-            for here in self.floor.qpes:
-                path = self._xy_to_port(here, tile)
-                for a, b in reversed(list(pairwise(path))):
-                    if a not in self.to_router and not self._join(a, b):
-                        return False
-        while len(self.to_router) < len(self.floor.qpes):
-            blocked = [here for here in self.floor.qpes if here not in self.to_router]
-            options = [(a, b) for a in blocked for b in _beside(a, frozenset(self.to_router))]
-            if not any(self._join(a, b) for a, b in options):
-                return False
-        return True
-
-    def _xy_to_port(self, here: Tile, tile: Tile) -> list[Tile]:
-        """Return the x-first path from ``here`` to the port where it enters, or nothing."""
-        path = [here]
-        while (following := xy_step(path[-1], tile)) not in self.floor.router:
-            if following not in self.routers:
-                return []
-            path.append(following)
-        return path if path[-1] in self.floor.ports else []
-
-    def _join(self, here: Tile, following: Tile) -> bool:
-        onward = self.to_router[following]
-        after: Channel = ("noc", following, onward)
-        if onward == following:
-            after = ("in", following, following)
-        if not self.graph.add(("noc", here, following), after):
-            return False
-        self.to_router[here] = following
-        return True
-
-    def _port_options(self, there: Tile) -> list[tuple[int, int, int, Tile]]:
-        """Return the ports that reach ``there``: fewest hops, then least used, then first."""
-        return sorted(
-            (self._hops(port, there), self.load[port], index, port)
-            for index, port in enumerate(self.floor.ports)
-            if port == there or (port, there) in self.step
-        )
-
-    def _leg_out(self, there: Tile) -> bool:
-        for _, _, _, port in self._port_options(there):
-            first: Channel = ("noc", port, self.step.get((port, there), port))
-            if port == there or self.graph.add(("out", port, port), first):
-                self.port[there] = port
-                self.load[port] += 1
-                return True
-        return False
-
-    def _hops(self, here: Tile, there: Tile) -> int:
-        count = 0
-        while here != there:
-            here = self.step[here, there]
-            count += 1
-        return count
-
-
-def _beside(tile: Tile, routers: frozenset[Tile]) -> list[Tile]:
-    x, y = tile
-    return [(x + dx, y + dy) for dx, dy in STEPS if (x + dx, y + dy) in routers]
+    def _at(self, channel: Channel) -> int:
+        if channel not in self._number:
+            self._number[channel] = len(self._reach)
+            self._reach.append(0)
+        return self._number[channel]
 
 
 @lru_cache(maxsize=16)
-def synthesise(floor: Floor) -> Plan:
+def synthesise(floor: Floor, turns: Turns = Turns()) -> Plan:
     """Return the next tiles for every pair on the chip.
-
-    Raises
-    ------
-    MachineError
-        If no order of destinations that was tried gives acyclic ways for all pairs.
 
     Notes
     -----
-    Destinations are settled in :data:`ATTEMPTS` orders (by row, reversed, then shuffles with a
-    fixed seed); the complete plan with the fewest hops wins, the earliest of several equal ones.
-    A detour hop costs O(channels) set operations, an attempt O(routers² x channels).
+    Shortest paths under the allowed turns, from each destination backwards; of equally long ones
+    the XY step, then the tile with the smaller x, then y. O(routers² log routers).
+    """
+    return _by_turns(floor, turns) or _up_down(floor)
+
+
+def channel_chains(plan: Plan, floor: Floor) -> Iterator[list[Channel]]:
+    """Yield the channels of every route: QPE to QPE, and every pair through the packet router."""
+    for there in floor.qpes:
+        for here in floor.qpes:
+            yield _chain(plan.path(here, there))
+        entry = plan.path_in(there)
+        yield [*_chain(entry), ("in", entry[-1], entry[-1]), LOOKUP]
+        port = plan.port[there]
+        yield [LOOKUP, ("out", port, port), *_chain(plan.path(port, there))]
+
+
+def _chain(tiles: list[Tile]) -> list[Channel]:
+    return [("noc", a, b) for a, b in pairwise(tiles)]
+
+
+def _by_turns(floor: Floor, turns: Turns) -> Plan | None:
+    step: dict[tuple[Tile, Tile], Tile] = {}
+    graph = Dependencies()
+    for there in floor.qpes:
+        towards = _settle(floor, there, turns.allow)
+        if towards is None:
+            return None
+        for here, following in towards.items():
+            step[here, there] = following
+            if following != there and not graph.add(
+                ("noc", here, following), ("noc", following, towards[following])
+            ):
+                return None
+    return _legs(floor, turns, step, graph)
+
+
+def _settle(
+    floor: Floor, there: Tile, allow: Callable[[Tile, Tile, Tile], bool]
+) -> dict[Tile, Tile] | None:
+    """Return the next tile of every router towards ``there``, or None if one has no way."""
+    routers = frozenset(floor.routers)
+    towards: dict[Tile, Tile] = {}
+    heap: list[tuple[int, bool, Tile, Tile]] = []
+
+    def offer(hops: int, at: Tile) -> None:
+        for here in beside(at, routers):
+            if here not in towards and (at == there or allow(here, at, towards[at])):
+                heapq.heappush(heap, (hops + 1, xy_step(here, there) != at, here, at))
+
+    offer(0, there)
+    while heap:
+        hops, _, here, following = heapq.heappop(heap)
+        if here not in towards and here != there:
+            towards[here] = following
+            offer(hops, here)
+    return towards if len(towards) == len(routers) - 1 else None
+
+
+def _legs(
+    floor: Floor, turns: Turns, step: Mapping[tuple[Tile, Tile], Tile], graph: Dependencies
+) -> Plan | None:
+    """Add the packet router's legs: of several tries the one with the fewest hops, then with the
+    most even use of the ports, then the first.
     """
     shuffle = random.Random(0)
-    order = list(floor.qpes)
-    best: Plan | None = None
-    for attempt in range(ATTEMPTS):
-        if attempt == 1:
-            order.reverse()
-        elif attempt > 1:
-            shuffle.shuffle(order)
-        plan = _Search(floor, tuple(order)).run()
-        if plan is not None and (best is None or plan.hops < best.hops):
-            best = plan
-    if best is None:
-        raise MachineError(
-            f"no deadlock-free look-up tables found for {len(floor.qpes)} QPEs and packet router "
-            f"ports {list(floor.ports)} in {ATTEMPTS} orders; change floor.qpe_holes or "
-            "floor.router_ports"
+    for port in floor.ports:
+        graph.add(("in", port, port), LOOKUP)
+        graph.add(LOOKUP, ("out", port, port))
+    best: tuple[int, int, Plan] | None = None
+    for _ in range(ATTEMPTS):
+        trial = graph.copy()
+        entries = _legs_in(floor, turns, trial, shuffle)
+        exits = _legs_out(floor, step, trial) if entries is not None else None
+        if entries is None or exits is None:
+            continue
+        plan = Plan("turns", step, entries, exits)
+        hops = sum(len(plan.path_in(q)) + len(plan.path(plan.port[q], q)) for q in floor.qpes)
+        used = list(exits.values())
+        busiest = max(map(used.count, used))
+        if best is None or (hops, busiest) < best[:2]:
+            best = (hops, busiest, plan)
+    return best[2] if best is not None else None
+
+
+def _legs_in(
+    floor: Floor, turns: Turns, graph: Dependencies, shuffle: random.Random
+) -> dict[Tile, Tile] | None:
+    """Return the next tile towards the packet router, nearest QPEs first, ties in random order."""
+    entries = {port: port for port in floor.ports}
+    far = dict.fromkeys(floor.ports, 0)
+    qpes = frozenset(floor.qpes)
+    while len(entries) < len(qpes):
+        options = sorted(
+            (far[at] + 1, shuffle.random(), here, at)
+            for here in floor.qpes
+            if here not in entries
+            for at in beside(here, qpes)
+            if at in entries
         )
-    return best
+        for hops, _, here, at in options:
+            onward = entries[at]
+            after: Channel = ("in", at, at) if onward == at else ("noc", at, onward)
+            allowed = onward == at or turns.allow(here, at, onward)
+            if allowed and graph.add(("noc", here, at), after):
+                entries[here], far[here] = at, hops
+                break
+        else:
+            return None
+    return entries
+
+
+def _legs_out(
+    floor: Floor, step: Mapping[tuple[Tile, Tile], Tile], graph: Dependencies
+) -> dict[Tile, Tile] | None:
+    """Return the port for each destination: fewest hops, then least used so far, then first."""
+    exits: dict[Tile, Tile] = {}
+    load = dict.fromkeys(floor.ports, 0)
+    for there in floor.qpes:
+        options = sorted(
+            (_hops(step, port, there), load[port], index, port)
+            for index, port in enumerate(floor.ports)
+        )
+        for _, _, _, port in options:
+            first: Channel = ("noc", port, step.get((port, there), port))
+            if port == there or graph.add(("out", port, port), first):
+                exits[there] = port
+                load[port] += 1
+                break
+        else:
+            return None
+    return exits
+
+
+def _hops(step: Mapping[tuple[Tile, Tile], Tile], here: Tile, there: Tile) -> int:
+    count = 0
+    while here != there:
+        here = step[here, there]
+        count += 1
+    return count
+
+
+def _up_down(floor: Floor) -> Plan:
+    """Return up*/down* routes from the first port: up towards it, then down, never up again.
+
+    The packet router is entered at the root by up channels alone and left by down channels alone,
+    so its legs keep the order up < look-up < down of all dependencies.
+    """
+    routers = frozenset(floor.routers)
+    root = floor.ports[0]
+    rank = _ranks(root, routers)
+    if len(rank) < len(routers):
+        raise MachineError(
+            f"the mesh is not connected: {sorted(routers - rank.keys())} cannot be reached from "
+            f"the packet router's port {root}; change floor.qpe_holes"
+        )
+    step: dict[tuple[Tile, Tile], Tile] = {}
+    for there in floor.qpes:
+        towards: dict[Tile, Tile] = {}
+        _spread(towards, [there], there, routers, lambda here, at: rank[here] < rank[at])
+        _spread(towards, [there, *towards], there, routers, lambda here, at: rank[at] < rank[here])
+        step.update({(here, there): following for here, following in towards.items()})
+    entries = {root: root}
+    for tile in sorted(floor.qpes, key=rank.__getitem__):
+        if tile != root:
+            entries[tile] = min(beside(tile, frozenset(floor.qpes)), key=rank.__getitem__)
+    return Plan("up_down", step, entries, dict.fromkeys(floor.qpes, root))
+
+
+def _ranks(root: Tile, routers: frozenset[Tile]) -> dict[Tile, int]:
+    """Number the routers breadth first from ``root``."""
+    rank = {root: 0}
+    queue = [root]
+    for tile in queue:
+        for other in beside(tile, routers):
+            if other not in rank:
+                rank[other] = len(rank)
+                queue.append(other)
+    return rank
+
+
+def _spread(
+    towards: dict[Tile, Tile],
+    settled: list[Tile],
+    there: Tile,
+    routers: frozenset[Tile],
+    may: Callable[[Tile, Tile], bool],
+) -> None:
+    """Settle routers backwards, breadth first, over the moves here -> at that ``may`` allows."""
+    queue = list(settled)
+    for at in queue:
+        for here in beside(at, routers):
+            if here != there and here not in towards and may(here, at):
+                towards[here] = at
+                queue.append(here)
+
+
+def beside(tile: Tile, routers: frozenset[Tile]) -> list[Tile]:
+    """Return the neighbours of ``tile`` among ``routers``, in the order E, W, N, S."""
+    x, y = tile
+    return [(x + dx, y + dy) for dx, dy in STEPS if (x + dx, y + dy) in routers]

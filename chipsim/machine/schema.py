@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Form = Literal["integer", "number", "flag", "text", "capacity", "integers", "tiles"]
-Value: TypeAlias = "int | float | bool | str | list[int] | list[list[int]]"
+Form = Literal["integer", "number", "flag", "text", "capacity", "integers", "tiles", "turns"]
+Value: TypeAlias = "int | float | bool | str | list[int] | list[list[int]] | list[list[int | str]]"
 
 UNITS: Mapping[str, str] = {
     "cycles": "cycles",
@@ -64,7 +64,8 @@ class Spec:
     ----------
     form : str
         ``integer``, ``number``, ``flag``, ``text`` (one of ``choices``), ``capacity`` (packets, or
-        ``"unbounded"``), ``integers`` or ``tiles`` (a list of [x, y]).
+        ``"unbounded"``), ``integers``, ``tiles`` (a list of [x, y]) or ``turns`` (a list of
+        [x, y, way], the way one of ``choices``).
     low, high : float
         Range of numbers, and of the members of lists.
     choices : tuple of str
@@ -96,6 +97,8 @@ class Spec:
                 return f"a list of integers {span}"
             case "tiles":
                 return f"a list of [x, y] pairs of integers {span}"
+            case "turns":
+                return f"a list of [x, y, way] with one of the ways {', '.join(self.choices)}"
 
     def problem(self, value: object) -> str | None:
         """Return what is wrong with ``value`` as ``got …, expected …``, or None."""
@@ -120,6 +123,8 @@ class Spec:
                 return isinstance(value, list) and len(value) > 0 and all(map(self._whole, value))
             case "tiles":
                 return isinstance(value, list) and all(map(self._pair, value))
+            case "turns":
+                return isinstance(value, list) and all(map(self._turn, value))
 
     def _number(self, value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -131,6 +136,12 @@ class Spec:
 
     def _pair(self, value: object) -> bool:
         return isinstance(value, list) and len(value) == 2 and all(map(self._whole, value))
+
+    def _turn(self, value: object) -> bool:
+        return isinstance(value, list) and self._pair(value[:2]) and value[2:] in self._ways()
+
+    def _ways(self) -> list[list[str]]:
+        return [[way] for way in self.choices]
 
 
 def _plain(number: float) -> str:
@@ -214,6 +225,8 @@ _SPINNAKER2_NETWORK: Mapping[str, Spec] = {
     "noc.inject_cycles": _cycles(required=True),
     "noc.routing": _text("xy", required=True),
     "noc.hole_detour": _text("lut", required=True),
+    "noc.detour_turns": Spec("turns", 0, 63, ("NE", "NW", "SE", "SW"), required=True),
+    "noc.avoided_turns": Spec("turns", 0, 63, ("EN", "ES", "WN", "WS"), required=True),
     "noc.virtual_channels": _integer(1, 1),
     "noc.arbiter": _text("round_robin"),
     "noc.multicast": _text("qpe_mask4"),

@@ -14,7 +14,7 @@ import numpy as np
 
 from chipsim.machine.description import Description
 from chipsim.machine.floor import STEPS, Floor, Tile
-from chipsim.machine.lut import Plan, synthesise
+from chipsim.machine.lut import Plan, Turn, Turns, synthesise
 from chipsim.machine.model import (
     I32,
     UNBOUNDED,
@@ -90,6 +90,15 @@ def floor_of(description: Description) -> Floor:
     return Floor.from_values({name: description.figure(name) for name in names})
 
 
+def turns_of(description: Description) -> Turns:
+    """Return the figures ``noc.detour_turns`` and ``noc.avoided_turns``."""
+
+    def turns(name: str) -> frozenset[Turn]:
+        return frozenset((int(x), int(y), str(way)) for x, y, way in description.rows(name))
+
+    return Turns(turns("noc.detour_turns"), turns("noc.avoided_turns"))
+
+
 def build(description: Description) -> Machine:
     """Return the chip."""
     return _Chip(description).build()
@@ -101,7 +110,7 @@ class _Chip:
     def __init__(self, description: Description) -> None:
         self.description = description
         self.floor = floor_of(description)
-        self.plan: Plan = synthesise(self.floor)
+        self.plan: Plan = synthesise(self.floor, turns_of(description))
         self.noc = noc_times(description)
         self.fifo = description.integer("noc.fifo_packets")
         self.builder = MachineBuilder(
@@ -141,9 +150,7 @@ class _Chip:
     def _channel(self, name: str, node: int, port: int, latency_ps: int | None = None) -> int:
         noc = self.noc
         latency = noc.hop_ps if latency_ps is None else latency_ps
-        return self.builder.channel(
-            node, port, self.cls[name], latency, noc.flit_ps, noc.credit_ps
-        )
+        return self.builder.channel(node, port, self.cls[name], latency, noc.flit_ps, noc.credit_ps)
 
     def _join(self, name: str, node: int, far: int, latency_ps: int | None = None) -> int:
         """Add a channel to a new input FIFO of node ``far``."""

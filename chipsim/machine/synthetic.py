@@ -77,8 +77,8 @@ def _links(width: int, height: int, torus: bool) -> tuple[NDArray[Any], NDArray[
         inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
         far[inside, slot] = (v * width + u)[inside]
     far[:, -1] = -1
-    source, slot = np.nonzero(far != -2)
-    return source, far[source, slot]
+    source, direction = np.nonzero(far != -2)
+    return source, far[source, direction]
 
 
 def _ports(
@@ -138,9 +138,7 @@ def _freeze(
         node_x=x,
         node_y=y,
         node_wait_ps=np.full(count, -1, dtype=np.int64),
-        node_labels=tuple(
-            f"router({u},{v})" for u, v in zip(x.tolist(), y.tolist(), strict=True)
-        ),
+        node_labels=tuple(f"router({u},{v})" for u, v in zip(x.tolist(), y.tolist(), strict=True)),
         port_node=node.astype(np.int32),
         port_capacity=np.where(kind == PortKind.LINK, fifo, UNBOUNDED).astype(np.int32),
         port_kind=kind.astype(np.int8),
