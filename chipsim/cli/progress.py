@@ -65,15 +65,15 @@ class Progress:
 
 def _phrases(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield a phrase per value: ``epoch 2/5``, ``test accuracy 91.2 %``, ``1.234 s simulated``."""
+    wholes = {n: f"{n}{end}" for n in values for end in ("s", "es") if f"{n}{end}" in values}
     for name, value in values.items():
-        whole = f"{name}s"
         label = name.replace("_", " ")
-        if name.endswith("s") and name[:-1] in values:  # `epochs` is shown with `epoch`
+        if name in wholes.values():  # `epochs` is shown with `epoch`
             continue
         if isinstance(value, float) and name.endswith("accuracy"):
             yield f"{label} {100 * value:.1f} %"
-        elif whole in values:
-            yield f"{label} {value}/{values[whole]}"
+        elif name in wholes:
+            yield f"{label} {value}/{values[wholes[name]]}"
         elif name.endswith("_s"):
             yield f"{value:.3f} s {name.removesuffix('_s').replace('_', ' ')}"
         elif name.startswith("packets") and isinstance(value, int):

@@ -1,7 +1,8 @@
 """The table that ends a run: what its summary says, for people.
 
 Fields that a summary does not have are left out, so that it serves every experiment. A figure that
-rests on an assumption is marked with ``*``; the assumptions follow with their source.
+rests on an assumed figure is marked with ``*``; the assumed figures follow by name, their sources
+are in ``summary.json`` and in ``chipsim machine``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ Summary = Mapping[str, Any]
 Row = tuple[str, str]
 
 _MARK = " *"
-_MOST_ASSUMPTIONS = 12
+_WIDTH = 100
 
 
 def render(name: str, summary: Summary) -> str:
@@ -39,7 +40,8 @@ def _result(summary: Summary) -> Iterator[Row]:
         if summary.get(key) is not None:
             yield label, f"{100 * summary[key]:.2f} %"
     if "epochs" in summary:
-        trained = [f"{summary['epochs']} epochs"]
+        epochs = summary["epochs"]
+        trained = [f"{epochs} epoch{'' if epochs == 1 else 's'}"]
         if "train_samples" in summary:
             trained.append(f"{summary['train_samples']:,} samples each")
         if "batches" in summary:
@@ -92,29 +94,48 @@ def _time(summary: Summary) -> Iterator[Row]:
 
 def _energy(summary: Summary) -> Iterator[Row]:
     parts = summary.get("energy_mj", {})
-    assumed = {str(row["name"]) for row in summary.get("assumptions", ())}
     for part, value in parts.items():
-        if part == "total":
-            continue
-        stem = part.split("_")[0].rstrip("s")
-        mark = _MARK if any(name.startswith(f"energy.{stem}") for name in assumed) else ""
-        yield part.replace("_", " "), f"{value:,.6g} mJ{mark}"
+        if part != "total":
+            mark = _MARK if _energy_assumed(part, summary) else ""
+            yield part.replace("_", " "), f"{value:,.6g} mJ{mark}"
     if parts:
         total = parts.get("total", sum(parts.values()))
         yield "total", f"{total:,.6g} mJ"
 
 
+def _energy_assumed(part: str, summary: Summary) -> list[str]:
+    """Return the assumed figures of one part: ``energy.link_bit_pj`` belongs to ``links``."""
+    stem = part.split("_")[0].rstrip("s")
+    names = (row["name"] for row in summary.get("assumptions", ()))
+    return [name for name in names if name.startswith(f"energy.{stem}_")]
+
+
 def _assumed(summary: Summary) -> list[str]:
     rows = summary.get("assumptions", ())
-    if not rows:
-        return []
-    lines = [f"* rests on assumed figures; {len(rows)} assumed or set figures were read in all:"]
-    lines += [
-        f"  {row['name']} = {row['value']} ({row['kind']}: {row['source']})"
-        for row in rows[:_MOST_ASSUMPTIONS]
+    marked = {n for part in summary.get("energy_mj", {}) for n in _energy_assumed(part, summary)}
+    energy = [f"{row['name']} = {row['value']}" for row in rows if row["name"] in marked]
+    others = [row["name"] for row in rows if row["kind"] != "U" and row["name"] not in marked]
+    set_here = [
+        f"  {row['name']} = {row['value']} ({row['source']})" for row in rows if row["kind"] == "U"
     ]
-    if len(rows) > _MOST_ASSUMPTIONS:
-        lines.append(
-            f"  … {len(rows) - _MOST_ASSUMPTIONS} more in the summary (--json, or --out's file)"
-        )
-    return ["\n".join(lines)]
+    blocks = []
+    if energy:
+        blocks.append(_wrapped("* rests on assumed figures:", energy))
+    if others:
+        blocks.append(_wrapped(f"{len(others)} more assumed figures were read:", others))
+    if set_here:
+        blocks.append("\n".join(["set for this run:", *set_here]))
+    return blocks
+
+
+def _wrapped(title: str, words: Sequence[str]) -> str:
+    """Return a comma-separated list in lines; a word is never broken."""
+    lines = [title]
+    line = " "
+    for i, word in enumerate(words):
+        text = f" {word}{',' if i + 1 < len(words) else ''}"
+        if len(line) + len(text) > _WIDTH and line.strip():
+            lines.append(line)
+            line = " "
+        line += text
+    return "\n".join([*lines, line])

@@ -30,11 +30,11 @@ def test_quiet_between_epochs_when_not_a_terminal() -> None:
 def test_a_terminal_sees_a_moving_line_that_leaves_nothing_behind() -> None:
     stream = Terminal()
     with Progress(stream) as progress:
-        progress({"epoch": 1, "epochs": 3, "batch": 5, "loss": 0.123456})
+        progress({"epoch": 1, "epochs": 3, "batch": 5, "batches": 9, "loss": 0.123456})
         progress({"epoch": 1, "accuracy": 0.5})
         progress({"epoch": 2, "batch": 1})
     moving, final = without_real_time(stream.getvalue()).split("\n")
-    assert moving.startswith("\repoch 1/3, batch 5, loss 0.1235\r ")
+    assert moving.startswith("\repoch 1/3, batch 5/9, loss 0.1235\r ")
     assert moving.endswith("\repoch 1, accuracy 50.0 %")
     # The last moving line came within a tenth of a second of the first, or was wiped.
     assert final == "" or final.endswith("\r")
