@@ -18,7 +18,6 @@ from chipsim.experiment.model import (
     Section,
     Share,
 )
-
 from chipsim.mapping.application import KINDS
 
 if TYPE_CHECKING:
