@@ -210,7 +210,9 @@ def _machine_problems(section: object) -> list[str]:
         return odd
     wrong = _load_problem(name, settings)
     if isinstance(wrong, ProblemsError):
-        return [f"machine.{problem}" for problem in wrong.problems]
+        # The description knows its figures by their own names, without the section's.
+        hint, full = "did you mean '", "did you mean 'machine."
+        return [f"machine.{problem.replace(hint, full)}" for problem in wrong.problems]
     return [f"machine: {wrong}"] if wrong is not None else []
 
 

@@ -212,7 +212,9 @@ def test_figures_of_the_machine_are_checked_with_everything_else(tmp_path: Path)
     found = problems(path, {"machine.noc.fifo_packets": -1, "train.epochs": 0})
     assert len(found) == 3
     assert found[0].startswith("--set train.epochs: got 0")
-    assert any(p.startswith("machine.noc.hop_cycels: ") and "hop_cycles" in p for p in found)
+    assert any(
+        p.startswith("machine.noc.hop_cycels: ") and "'machine.noc.hop_cycles'" in p for p in found
+    )
     assert any(p.startswith("--set machine.noc.fifo_packets: got -1") for p in found)
 
 
