@@ -37,7 +37,7 @@ FENCE = re.compile(
     r"^(?P<fence>```+)(?P<language>\w+)\n(?P<body>.*?)^(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
-LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
+LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,11 @@ def test_index_lists_every_page() -> None:
     listed = set(LINK.findall(index))
     pages = {p.removeprefix("docs/") for p in PAGES if p.startswith("docs/")} - {"index.md"}
     assert pages <= listed, f"docs/index.md does not list {sorted(pages - listed)}"
+
+
+def test_links_are_found() -> None:
+    text = "[a](a.md) [b](b.md#part) [c](#here) [d](https://example.org/x) ![e](e.png)"
+    assert LINK.findall(text) == ["a.md", "b.md", "e.png"]
 
 
 EXAMPLE = """\

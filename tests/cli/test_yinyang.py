@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from chipsim.cli.main import main
+from chipsim.trace.rundir import read_status
 
 SMALL = [
     *("--network", "simpy"),
@@ -151,3 +154,30 @@ def test_another_hash_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert files["1"].keys() == files["2"].keys()
     different = [name for name, data in files["1"].items() if files["2"][name] != data]
     assert not different
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_ctrl_c_leaves_a_readable_directory(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = [*SMALL, "--set", "train.epochs=100000", "--set", "trace.level=packets"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chipsim", "run", "yinyang", *words, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test runner in the background may ignore SIGINT, which children would inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 2/"):
+            process.send_signal(signal.SIGINT)
+            break
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert rest.endswith("chipsim: interrupted\n")
+    assert read_status(out).state == "interrupted"
+    assert len((out / "metrics.csv").read_text().splitlines()) >= 3
+    tables = [pq.read_table(part) for part in sorted((out / "packets.parquet").glob("*.parquet"))]
+    assert sum(table.num_rows for table in tables) > 0
