@@ -8,17 +8,19 @@
 - ``<!-- docs: skip: WHY -->`` on the line before a block leaves it out, ``<!-- docs: nightly -->``
   leaves it to the nightly run; a skipped ``chipsim`` command must still be one that parses.
 - Links to files of the project must lead to one.
+- Examples in docstrings (``>>>``) are executed too.
 """
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import os
 import re
 import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,14 @@ PAGES = sorted(
     str(p.relative_to(ROOT))
     for p in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 )
+
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for package in ("chipsim", "eventprop_apps")
+    for path in (ROOT / package).rglob("*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 FENCE = re.compile(
     r"(?:^<!--[ ]docs:[ ](?P<mark>skip|nightly)(?::[ ](?P<why>.*?))?[ ]-->\n)?"
@@ -117,7 +127,7 @@ def run(words: list[str], where: Path) -> str:
 
 def matches(want: str, got: str) -> bool:
     """Return whether ``got`` is what a page shows; white space counts as one blank."""
-    return OutputChecker().check_output(want, got, ELLIPSIS | NORMALIZE_WHITESPACE)
+    return doctest.OutputChecker().check_output(want, got, FLAGS)
 
 
 def check_page(page: str, where: Path, marks: tuple[str, ...]) -> None:
@@ -182,6 +192,15 @@ def test_index_lists_every_page() -> None:
     listed = set(LINK.findall(index))
     pages = {p.removeprefix("docs/") for p in PAGES if p.startswith("docs/")} - {"index.md"}
     assert pages <= listed, f"docs/index.md does not list {sorted(pages - listed)}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstring_examples_are_true(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(module), optionflags=FLAGS)
+    assert result.failed == 0, f"{result.failed} of {result.attempted} examples; see above"
 
 
 def test_links_are_found() -> None:
