@@ -129,17 +129,10 @@ def evaluate(
 
 
 def max_replicas(machine: Machine, model: Model) -> int:
-    """Return how many samples the paper's placement runs in parallel: whole quads each, one left."""
+    """Return how many samples run in parallel in the paper's placement (whole quads, one left)."""
     pes = machine.endpoint_kind == EndpointKind.PE
-    tiles = {
-        tile
-        for tile in zip(
-            machine.endpoint_chip[pes].tolist(),
-            machine.endpoint_x[pes].tolist(),
-            machine.endpoint_y[pes].tolist(),
-            strict=True,
-        )
-    }
+    columns = (machine.endpoint_chip, machine.endpoint_x, machine.endpoint_y)
+    tiles = set(zip(*(column[pes].tolist() for column in columns), strict=True))
     per_tile = int(pes.sum()) // max(1, len(tiles))
     quads = -(-(model.layers + 2) // max(1, per_tile))
     return max(1, (len(tiles) - 1) // quads)

@@ -1,8 +1,9 @@
 """What stands in a packet's key, below its net's base.
 
-``spike``: batch parity, neuron. ``error``: batch parity, step of the spike that is answered, neuron.
-The phase stands in the net's base, since spikes and errors are nets of their own; with the parity
-a straggler of another phase or batch is seen. ``weight``: number of the packet in the layer's train.
+``spike``: batch parity, neuron. ``error``: batch parity, step of the spike that is answered,
+neuron. The phase stands in the net's base, since spikes and errors are nets of their own; with the
+parity a straggler of another phase or batch is seen. ``weight``: number of the packet in the
+layer's train.
 """
 
 from __future__ import annotations

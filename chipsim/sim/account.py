@@ -1,4 +1,4 @@
-"""What a simulation can say of itself at any time: the fields of a summary that are not a task's."""
+"""What a simulation can say of itself at any time: a summary's fields that are not a task's."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def draft(
 
 
 def merge(drafts: Sequence[Draft]) -> Draft:
-    """Return several drafts of one call as one, each sender's packets in the order of the drafts."""
+    """Return several drafts of one call as one, each sender's packets in the drafts' order."""
     if len(drafts) == 1:
         return drafts[0]
     joined = [np.concatenate([getattr(d, name) for d in drafts]) for name in Draft.__annotations__]

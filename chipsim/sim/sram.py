@@ -53,7 +53,7 @@ class Sram:
         self.regions[region] = self.regions.get(region, 0) + nbytes
 
     def map(self, region: str, array: NDArray[np.generic]) -> int:
-        """Let other PEs read ``array`` (C-contiguous, whole words) as ``region``; return its number.
+        """Let other PEs read ``array`` (contiguous, whole words) as ``region``; return its number.
 
         The region must have been reserved with at least the array's size.
         """

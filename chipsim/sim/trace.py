@@ -46,6 +46,10 @@ class Tracer:
             [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
             dtype=np.int32,
         )
+        channels = simulation.machine.channels
+        self._channel_packets = np.zeros(channels, dtype=np.int64)
+        self._channel_flits = np.zeros(channels, dtype=np.int64)
+        self._window_start_ps = 0
         self.phase = 0
         self.batch = -1
         self.probe_dropped = 0
@@ -97,8 +101,9 @@ class Tracer:
 
     def flush(self) -> None:
         """Write what is complete: everything, if no packet waits in an inbox."""
-        self.drops()
         simulation = self.simulation
+        simulation.synchronise()
+        self.drops()
         network = simulation.network
         if self.recorder.writes_hops:
             log = network.take_hops()
@@ -110,12 +115,35 @@ class Tracer:
                 granted_ps=log.granted_ps,
                 far_ps=log.far_ps,
             )
+        if self.recorder.writes_packets:
+            self._channel_window()
         if self.recorder.writes_packets and not any(
             network.waiting(inbox)
             for pe in simulation.pe_list
             for inbox in (pe.inbox, pe.inbox + 1)
         ):
             self.recorder.flush(int(simulation.env.now))
+
+    def _channel_window(self) -> None:
+        """Hand over what every channel carried since the last flush."""
+        machine, now = self.simulation.machine, int(self.simulation.env.now)
+        counters = self.simulation.network.counters()
+        packets = counters.channel_packets - self._channel_packets
+        flits = counters.channel_flits - self._channel_flits
+        used = np.flatnonzero(packets)
+        if not len(used):
+            return
+        self.recorder.channels(
+            window_start_ps=self._window_start_ps,
+            window_end_ps=np.full(len(used), now, dtype=np.int64),
+            channel=used,
+            packets=packets[used],
+            flits=flits[used],
+            busy_ps=flits[used] * machine.channel_flit_ps[used],
+        )
+        self._window_start_ps = now
+        self._channel_packets = counters.channel_packets.copy()
+        self._channel_flits = counters.channel_flits.copy()
 
     def _record(
         self,
@@ -146,7 +174,7 @@ class Tracer:
                 "tick_sent": rows.tick,
                 "tick_consumed": tick,
                 "batch": self.batch,
-                "sample": rows.tag,
+                "sample": np.where(self._ticked[kind], rows.tag, -1),
             }
         self.recorder.packets(**columns)
 

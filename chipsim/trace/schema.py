@@ -111,7 +111,7 @@ class TraceSchema:
 
 _KIND = Column("kind", "int8", "What travels: spike, error, gradient, weight, host…", "", True)
 _PHASE = Column(
-    "phase", "int8", "The program's phase in which the packet was sent", "", True, default=0
+    "phase", "int8", "The application's phase when the packet was consumed", "", True, default=0
 )
 
 PACKETS = TraceSchema(
