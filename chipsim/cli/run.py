@@ -6,6 +6,7 @@ import argparse
 import sys
 from contextlib import nullcontext
 
+from chipsim import registry
 from chipsim.cli.command import add_json, add_settings, note
 from chipsim.cli.settings import parse_settings
 
@@ -20,8 +21,9 @@ readable and marks it as interrupted; a second Ctrl-C ends it at once."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``chipsim run``."""
+    """Declare the arguments of ``chipsim run``; the help names the experiments installed."""
     parser.description = DESCRIPTION
+    parser.epilog = f"installed: {', '.join(registry.entries('chipsim.experiments'))}"
     parser.add_argument(
         "experiment", metavar="EXPERIMENT", help="name of an experiment, or a TOML file"
     )

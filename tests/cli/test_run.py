@@ -34,6 +34,11 @@ def test_table_on_stdout_and_a_line_an_epoch_on_stderr(
     ]
 
 
+def test_help_names_the_experiments(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+    assert capsys.readouterr().out.endswith("installed: toy\n")
+
+
 def test_json_is_alone_on_stdout(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "toy", "--json", "--seed", "7"]) == 0
     summary = json.loads(capsys.readouterr().out)
