@@ -7,11 +7,16 @@ the packet router belong to that graph.
 
 XY alone turns from rows into columns only, and such turns close no cycle. Going round a hole needs
 turns the other way. A description therefore names those *detour turns* (tile and directions), and
-the XY turns that have to be *avoided* for them. With a hole inside the mesh some must be: there, to
-reach every tile, traffic has to turn back into a row on the west side and on the east side, and on
-either side the columns carry XY traffic that came along a row from the other side. So every choice
-of detours closes a ring round the hole with XY routes alone, unless an XY turn on it is given up
-(``docs/machine.md`` has the argument in full).
+the XY turns that have to be *avoided* for them.
+
+Why some must be, round the packet router: call the channels that pass it eastward or westward,
+above (top) or below (bottom), ET, EB, WT and WB. Tiles west of it, in its rows, get east by a turn
+NE (up, then into ET) or SE (down, into EB); those east of it get west by NW (into WT) or SW (into
+WB). The tiles right above it are reached from below by NE or NW, those right below it from above by
+SE or SW. But XY traffic that came along WB goes up the western columns to where NE is taken, so NE
+makes ET follow WB; likewise SE makes EB follow WT, NW makes WT follow EB, SW makes WB follow ET.
+So NE with SW is a ring, and SE with NW is one, and no choice that meets all four needs is without
+one of the two, unless an XY turn on its ring is given up.
 
 Where the turns named do not serve all pairs (another floor plan), up*/down* routing from a port of
 the packet router is used instead (Autonet, Schroeder et al. 1991, doi 10.1109/49.105178): it always
@@ -303,9 +308,9 @@ def _up_down(floor: Floor) -> Plan:
         _spread(towards, [there, *towards], there, routers, lambda here, at: rank[at] < rank[here])
         step.update({(here, there): following for here, following in towards.items()})
     entries = {root: root}
-    for tile in sorted(floor.qpes, key=rank.__getitem__):
+    for tile in floor.routers:
         if tile != root:
-            entries[tile] = min(beside(tile, frozenset(floor.qpes)), key=rank.__getitem__)
+            entries[tile] = min(beside(tile, routers), key=rank.__getitem__)
     return Plan("up_down", step, entries, dict.fromkeys(floor.qpes, root))
 
 

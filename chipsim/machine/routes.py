@@ -13,6 +13,19 @@ from chipsim.errors import RouteError
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.route import SINK, Branch, Route
 from chipsim.machine.topology import NOWHERE, Topology, topology
+from chipsim.machine.validity import validate
+
+__all__ = [
+    "direct",
+    "flits_on",
+    "from_paths",
+    "hops",
+    "router_multicast",
+    "tree",
+    "unicast",
+    "validate",
+    "zero_load_ps",
+]
 
 _MOST_STEPS = 1_000_000
 

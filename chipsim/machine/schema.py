@@ -44,8 +44,8 @@ def unit_of(name: str) -> str:
     table, _, last = name.rpartition(".")
     if table in CYCLES_TABLES:
         return "cycles"
-    if "_per_" in last:
-        head, _, tail = last.partition("_per_")
+    head, per, tail = last.partition("_per_")
+    if per and tail in ("cycle", "flit", "packet"):
         return f"{head.rpartition('_')[2]}/{tail}"
     return UNITS.get(last.rpartition("_")[2], "")
 
