@@ -1,10 +1,13 @@
-"""Probes: objects that see, or change, what happens, through any of four optional methods.
+"""Probes: objects that see, or change, what happens, through any of five optional methods.
 
 A probe implements the methods it wants and no others; an event that no probe listens to costs one
 look at an empty tuple. A probe that only looks cannot change a run's result.
 
 Methods
 -------
+``on_start(simulation)``
+    Once, when the simulation has been built and before anything is sent: for probes that need the
+    names of nets, or the network itself.
 ``on_sends(sends)``
     Before packets enter the network: columns as of :class:`chipsim.network.api.Sends`. Returns
     None, or other sends to use instead (a probe that drops, delays or alters packets).
@@ -37,7 +40,7 @@ from chipsim.errors import TraceError, did_you_mean
 
 Columns = TypeVar("Columns")
 
-METHODS = ("on_sends", "on_deliveries", "on_tick", "on_phase")
+METHODS = ("on_start", "on_sends", "on_deliveries", "on_tick", "on_phase")
 """What a probe may implement."""
 
 
@@ -55,10 +58,16 @@ class Probes:
         self.objects = tuple(probes)
         for probe in self.objects:
             _check(probe)
+        self.on_start = self._methods("on_start")
         self.on_sends = self._methods("on_sends")
         self.on_deliveries = self._methods("on_deliveries")
         self.on_tick = self._methods("on_tick")
         self.on_phase = self._methods("on_phase")
+
+    def start(self, simulation: object) -> None:
+        """Show the simulation to every probe that asks for it."""
+        for method in self.on_start:
+            method(simulation)
 
     def sends(self, sends: Columns) -> Columns:
         """Show sends to every probe in turn and return what is to be sent."""

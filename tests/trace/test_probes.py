@@ -29,6 +29,16 @@ def test_a_probe_may_look_and_may_replace() -> None:
     assert made.deliveries([5]) == []
 
 
+def test_a_probe_may_ask_for_the_simulation() -> None:
+    class Asks:
+        def on_start(self, simulation: object) -> None:
+            self.simulation = simulation
+
+    asks = Asks()
+    Probes([asks]).start("the simulation")
+    assert asks.simulation == "the simulation"
+
+
 def test_ticks_and_phases_reach_those_that_ask() -> None:
     class Both:
         def __init__(self) -> None:
@@ -49,7 +59,7 @@ def test_ticks_and_phases_reach_those_that_ask() -> None:
 
 def test_without_probes_nothing_is_called() -> None:
     made = Probes()
-    assert [getattr(made, name) for name in METHODS] == [()] * 4
+    assert [getattr(made, name) for name in METHODS] == [()] * len(METHODS)
     sends = object()
     assert made.sends(sends) is sends
 
@@ -61,7 +71,7 @@ def test_misspelt_and_empty_probes_are_refused() -> None:
 
     with pytest.raises(TraceError, match=r"Misspelt: unknown method on_send; did you mean 'on_s"):
         Probes([Misspelt()])
-    with pytest.raises(TraceError, match=r"probe object: got an object without any of on_sends"):
+    with pytest.raises(TraceError, match=r"probe object: got an object without any of on_start"):
         Probes([object()])
 
 
