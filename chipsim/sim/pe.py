@@ -196,6 +196,7 @@ class ProcessingElement:
         self.effect = None
         yield from self.until_free()
         self.finished = True
+        self.simulation.program_ended(self.vertex)
 
     def plan_nets(self) -> None:
         """Prepare sending on this vertex's nets, once they are known."""

@@ -40,7 +40,7 @@ from chipsim.sim.ticks import TickLog
 from chipsim.sim.trace import Tracer
 from chipsim.trace.probes import Probes
 from chipsim.trace.recorder import Recorder
-from chipsim.units import cycles, us
+from chipsim.units import FOREVER, cycles, us
 
 _STOP_CHECK = 256
 """SimPy events between two looks at the stop flag."""
@@ -117,6 +117,9 @@ class Simulation:
         self._engines: dict[int, DmaEngine] = {}
         self._legs: dict[tuple[int, int], int] = {}
         self._host: HostLink | None = None
+        if self.probes.on_tick:
+            self.clock.subscribe(self._show_tick)
+        self.probes.start(self)
 
     # ------------------------------------------------------------------------------ building
     def _build_pes(self, programs: Mapping[str, Program]) -> None:
@@ -186,6 +189,11 @@ class Simulation:
         barrier = Barrier(self.env, name, members, us(self.settings.barrier_us))
         self._barriers[name] = barrier
         return barrier
+
+    def _show_tick(self, tick: int) -> bool:
+        """Tell the probes of a tick; they do not keep the clock running."""
+        self.probes.tick(tick, int(self.env.now))
+        return False
 
     # --------------------------------------------------------------------------------- parts
     def group_of(self, kernel: Kernel, pe: ProcessingElement) -> StepGroup:
@@ -507,7 +515,12 @@ class Simulation:
     # ------------------------------------------------------------------------------- running
     def start(self) -> None:
         """Start every PE's program (at time 0; ticks begin one tick later)."""
+        self._unfinished = dict.fromkeys(pe.vertex for pe in self.pe_list)
         self.processes = [self.env.process(pe.run()) for pe in self.pe_list]
+
+    def program_ended(self, vertex: str) -> None:
+        """Note that a PE's program has ended; the run ends with the last of them."""
+        del self._unfinished[vertex]
 
     def run(self, until_ps: int | None = None) -> None:
         """Run until every program has ended, or until a time [ps], or until asked to stop.
@@ -520,28 +533,36 @@ class Simulation:
         """
         if not hasattr(self, "processes"):
             self.start()
-        count = 0
-        while any(process.is_alive for process in self.processes):
+        # Bound once: this loop runs once an event.
+        advance, unfinished = self._advance, self._unfinished
+        while unfinished and not self.stop_requested:
             for _ in range(_STOP_CHECK):
-                if not self._advance(until_ps):
-                    return
-            count += 1
-            if self.stop_requested:
-                return
+                if not unfinished or not advance(until_ps):
+                    break
+            else:
+                continue
+            break
+        if until_ps is not None and unfinished and not self.stop_requested:
+            self._pass_time(until_ps)
+        # The run ends with its last program, not with the SimPy events that happen to follow, so
+        # that both network models stop at one time, in one state.
+        self.synchronise()
+
+    def _pass_time(self, until_ps: int) -> None:
+        """Let the time go on to ``until_ps``, up to which nothing is left to happen."""
+        if until_ps > self.env.now:
+            self.env.run(until=until_ps)
 
     def _advance(self, until_ps: int | None) -> bool:
         """Do the next thing; return whether there may be more."""
         following = self.env.peek()
         if self._watchers and self.network.lazy:
-            network_time = self.network.next_time()
-            if network_time <= following and (until_ps is None or network_time <= until_ps):
-                limit = following if until_ps is None else min(following, until_ps)
-                self.network.advance(int(min(limit, 2**62 - 1)))
+            limit = min(following, FOREVER - 1 if until_ps is None else until_ps)
+            if self.network.next_time() <= limit:
+                self.network.advance(int(limit))
                 return True
         if following == float("inf"):
-            if any(process.is_alive for process in self.processes):
-                raise self._stalled()
-            return False
+            raise self._stalled()
         if until_ps is not None and following > until_ps:
             return False
         self.env.step()
