@@ -346,3 +346,10 @@ def compare(
     assert_same(expected, got)
     assert_conserved(case, got)
     return expected, got
+
+
+def compiled_factory(machine: Machine, notify: Notify, options: NetworkOptions) -> Network:
+    """Make the compiled network (imported here: compiling takes a while, the first time)."""
+    from chipsim.network.compiled import Network as CompiledNetwork
+
+    return CompiledNetwork(machine, notify=notify, options=options)
