@@ -82,7 +82,8 @@ def _make(name: str, settings: Mapping[str, object]) -> Machine:
     description = load_file(name).with_settings(settings)
     if description.family == "spinnaker2":
         return spinnaker2.build(description)
-    return _grid(description, 8, 8, description.name)
+    width, height = (description.integer(f"floor.{side}") for side in ("width", "height"))
+    return _grid(description, width, height, description.name)
 
 
 def _grid(description: Description, width: int, height: int, name: str) -> Machine:
@@ -107,10 +108,10 @@ def _digest(name: str) -> str:
         except OSError:
             return ""  # reading it says why
     names = [known for known, _ in list_machines()]
-    raise MachineError(
-        f"unknown machine {name!r}{did_you_mean(_pattern(name), names[:-1])} Known: "
-        f"{', '.join(names)}"
-    )
+    near = did_you_mean(_pattern(name), names[:-1])
+    if not near.endswith("?"):  # no name is near: the list below says enough
+        near = ";"
+    raise MachineError(f"unknown machine {name!r}{near} known: {', '.join(names)}")
 
 
 def _pattern(name: str) -> str:

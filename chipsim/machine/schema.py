@@ -219,7 +219,13 @@ NOC: Mapping[str, Spec] = {
     "energy.noc_bit_hop_pj": _number(required=True),
 }
 
-SYNTHETIC: Mapping[str, Spec] = {**NOC, "noc.routing": _text("table", "xy", required=True)}
+SYNTHETIC: Mapping[str, Spec] = {
+    **NOC,
+    "noc.routing": _text("table", "xy", required=True),
+    "floor.width": _integer(1, 65536),
+    "floor.height": _integer(1, 65536),
+    "floor.holes": Spec("tiles", 0, 65535),
+}
 
 _SPINNAKER2_NETWORK: Mapping[str, Spec] = {
     "noc.inject_cycles": _cycles(required=True),

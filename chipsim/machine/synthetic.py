@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.errors import MachineError
 from chipsim.machine.description import Description
 from chipsim.machine.floor import STEPS
 from chipsim.machine.model import (
@@ -38,10 +39,15 @@ _NOC, _EJECT = 0, 1
 
 
 def build(description: Description, width: int, height: int, name: str) -> Machine:
-    """Return a mesh or torus of ``width`` x ``height`` routers.
+    """Return a mesh or torus of ``width`` x ``height`` routers, less those at ``floor.holes``.
 
     Nodes and endpoints are numbered by row, then column; a node's channels are in the order east,
     west, north, south, endpoint. A torus closes rows and columns of more than two routers.
+
+    Raises
+    ------
+    MachineError
+        If a hole lies outside the grid, or no router is left.
 
     Warns
     -----
@@ -58,13 +64,33 @@ def build(description: Description, width: int, height: int, name: str) -> Machi
             DeadlockWarning,
             stacklevel=2,
         )
-    source, far = _links(width, height, torus)
-    return _freeze(description, name, (width, height), times, fifo, source, far)
+    tiles = _tiles(description, width, height, name)
+    source, far = _links(tiles, width, height, torus)
+    return _freeze(description, name, (width, height), times, fifo, tiles, source, far)
 
 
-def _links(width: int, height: int, torus: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+def _tiles(description: Description, width: int, height: int, name: str) -> NDArray[Any]:
+    """Return the tiles with a router, as ``y * width + x``."""
+    there = np.ones(width * height, dtype=bool)
+    for x, y in description.tiles("floor.holes") if "floor.holes" in description else ():
+        if not (x < width and y < height):
+            raise MachineError(
+                f"{name}: floor.holes names tile [{x}, {y}]; tiles run over x 0..{width - 1}, "
+                f"y 0..{height - 1}"
+            )
+        there[y * width + x] = False
+    if not there.any():
+        raise MachineError(f"{name}: floor.holes leaves no router; name fewer tiles")
+    return np.flatnonzero(there)
+
+
+def _links(
+    tiles: NDArray[Any], width: int, height: int, torus: bool
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return source and far node of every channel, the ejecting ones with far = -1."""
-    nodes = np.arange(width * height)
+    nodes = tiles
+    number = np.full(width * height, -2, dtype=np.int64)
+    number[tiles] = np.arange(len(tiles))
     x, y = nodes % width, nodes // width
     far = np.full((len(nodes), len(STEPS) + 1), -2, dtype=np.int64)
     for slot, (dx, dy) in enumerate(STEPS):
@@ -75,7 +101,7 @@ def _links(width: int, height: int, torus: bool) -> tuple[NDArray[Any], NDArray[
         if torus and height > 2:
             v = v % height
         inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        far[inside, slot] = (v * width + u)[inside]
+        far[inside, slot] = number[(v * width + u)[inside]]
     far[:, -1] = -1
     source, direction = np.nonzero(far != -2)
     return source, far[source, direction]
@@ -112,15 +138,15 @@ def _freeze(
     size: tuple[int, int],
     times: NocTimes,
     fifo: int,
+    tiles: NDArray[Any],
     source: NDArray[Any],
     far: NDArray[Any],
 ) -> Machine:
     width, height = size
-    count = width * height
+    count = len(tiles)
     node, kind, first, sink, port = _ports(count, far)
     full = np.where(kind == PortKind.SINK, FullPolicy.DROP, FullPolicy.STALL)
-    at = np.arange(count)
-    x, y = (at % width).astype(np.int32), (at // width).astype(np.int32)
+    x, y = (tiles % width).astype(np.int32), (tiles // width).astype(np.int32)
     zeros8, zeros32 = np.zeros(count, dtype=np.int8), np.zeros(count, dtype=np.int32)
     channels = len(source)
     return Machine(
@@ -159,5 +185,5 @@ def _freeze(
         endpoint_sink=sink.astype(np.int32),
         grid_width=width,
         grid_height=height,
-        extras={"torus": int(description.family == "torus")},
+        extras={"torus": int(description.family == "torus"), "holes": width * height - count},
     )

@@ -43,6 +43,7 @@ class Topology:
             if self.far[channel] == NOWHERE:
                 self.into.setdefault(self.sink_of[self.port[channel]], []).append(channel)
         self._steps: list[list[int]] | None = None
+        self._columns: dict[tuple[int, int], list[int]] = {}
 
     def is_router(self, node: int) -> bool:
         """Return whether the node has a place in the mesh (forwards by tile)."""
@@ -52,11 +53,22 @@ class Topology:
         """Return the channel from a router towards another router's tile.
 
         By look-up table where the machine has one, else x first; on a torus the shorter way round,
-        the positive one of two equal ways. -1 at the tile itself, and where there is no way.
+        the positive one of two equal ways. Where a synthetic machine has holes a shortest way, x
+        first where that is one, else by the lowest channel (finite FIFOs can then deadlock). -1 at
+        the tile itself, and where there is no way.
         """
         machine = self.machine
         if machine.lut is not None:
             return int(machine.lut[node, y * machine.grid_width + x])
+        if machine.extras.get("holes", 0):
+            if (x, y) not in self._columns:
+                self._columns[x, y] = self._column(x, y)
+            return self._columns[x, y][node]
+        return self._straight(node, x, y)
+
+    def _straight(self, node: int, x: int, y: int) -> int:
+        """Return the x-first channel, -1 at the tile itself and into a hole."""
+        machine = self.machine
         torus = bool(machine.extras.get("torus", 0))
         dx = _distance(self.x[node], x, machine.grid_width, torus)
         dy = _distance(self.y[node], y, machine.grid_height, torus)
@@ -65,6 +77,24 @@ class Topology:
         if dy:
             return self._step(node, 2 if dy > 0 else 3)
         return NOWHERE
+
+    def _column(self, x: int, y: int) -> list[int]:
+        """Return the channel towards (x, y) at every node, by breadth-first search from there."""
+        start = self.machine.endpoint_at(x, y)
+        far = {start: 0}
+        queue = [start]
+        for node in queue:
+            for channel in self.out[node]:
+                other = self.far[channel]  # links are both ways: who I reach reaches me
+                if other != NOWHERE and other not in far:
+                    far[other] = far[node] + 1
+                    queue.append(other)
+        column = [NOWHERE] * self.machine.nodes
+        for node in queue[1:]:
+            nearer = [c for c in self.out[node] if far.get(self.far[c]) == far[node] - 1]
+            straight = self._straight(node, x, y)
+            column[node] = straight if straight in nearer else nearer[0]
+        return column
 
     def _step(self, node: int, direction: int) -> int:
         if self._steps is None:

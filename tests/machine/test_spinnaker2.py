@@ -162,6 +162,14 @@ def test_all_pairs_connect_without_deadlock(chip: Machine) -> None:
     assert graph.number_of_nodes() == chip.channels, "every channel is used by some route"
 
 
+def test_shortest_detours_alone_would_deadlock() -> None:
+    """The same mesh with shortest ways round its holes: the test above can fail."""
+    plain = load_machine("mesh-7x6", {"floor.holes": "[[3, 2], [3, 3], [6, 2], [6, 3]]"})
+    ends = range(plain.endpoints)
+    every = [routes.unicast(plain, a, b) for a in ends for b in ends]
+    assert not nx.is_directed_acyclic_graph(_dependencies(every))
+
+
 def test_the_avoided_turn_is_what_keeps_it_acyclic() -> None:
     """With the XY turn back, the named detours do not serve: up*/down* routing takes over."""
     machine = load_machine("spinnaker2", {"noc.avoided_turns": "[]"})

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chipsim.errors import MachineError, RouteError, UnknownFigureError
 from chipsim.machine import routes
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import FullPolicy, Machine, PortKind
@@ -124,3 +127,65 @@ def test_large_machines_are_built_as_arrays() -> None:
     assert machine.channels == 5 * 65_536 - 4 * 256
     corner = routes.unicast(machine, 0, 65_535)
     assert routes.zero_load_ps(machine, corner) == {65_535: 511_000}
+
+
+HOLES = "[[3, 2], [3, 3], [6, 2], [6, 3]]"
+
+
+def test_holes_leave_routers_out() -> None:
+    """The mesh of SpiNNaker2's 38 QPEs, with one endpoint each: 118 links."""
+    machine = load_machine("mesh-7x6", {"floor.holes": HOLES})
+    assert (machine.nodes, machine.channels) == (38, 118 + 38)
+    assert machine.node_labels[machine.endpoint_at(4, 2)] == "router(4,2)"
+    with pytest.raises(MachineError, match=r"no endpoint 0 at tile \(3, 2\)"):
+        machine.endpoint_at(3, 2)
+
+
+@pytest.mark.parametrize("kind", ["mesh", "torus"])
+def test_ways_round_holes_are_shortest(kind: str) -> None:
+    machine = load_machine(f"{kind}-7x6", {"floor.holes": HOLES})
+    lengths = dict(nx.all_pairs_shortest_path_length(router_graph(machine)))
+    for a in range(machine.endpoints):
+        for b in range(machine.endpoints):
+            route = routes.unicast(machine, a, b)
+            routes.validate(machine, route)
+            assert len(route.stages) == lengths[a][b] + 1
+
+
+def test_open_pairs_beside_holes_stay_x_first() -> None:
+    machine = load_machine("mesh-7x6", {"floor.holes": HOLES})
+    route = routes.unicast(machine, machine.endpoint_at(0, 0), machine.endpoint_at(2, 2))
+    known = topology(machine)
+    assert [known.source[s[0].channel] for s in route.stages] == [
+        machine.endpoint_at(*tile) for tile in ((0, 0), (1, 0), (2, 0), (2, 1), (2, 2))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("holes", "message"),
+    [
+        ("[[7, 0]]", r"floor.holes names tile \[7, 0\]; tiles run over x 0\.\.1, y 0\.\.0"),
+        ("[[0, 0], [1, 0]]", "floor.holes leaves no router; name fewer tiles"),
+    ],
+)
+def test_holes_that_cannot_be(holes: str, message: str) -> None:
+    with pytest.raises(MachineError, match=message):
+        load_machine("mesh-2x1", {"floor.holes": holes})
+
+
+def test_an_island_cannot_be_reached() -> None:
+    machine = load_machine("mesh-3x1", {"floor.holes": "[[1, 0]]"})
+    with pytest.raises(RouteError, match=r"router\(0,0\) has no way towards tile \(2, 0\)"):
+        routes.unicast(machine, 0, 1)
+
+
+def test_a_mesh_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    text = 'name = "small"\nbase = "mesh"\n[floor]\n'
+    text += 'width = { value = 3, kind = "D", source = "mine" }\n'
+    path.write_text(text)
+    with pytest.raises(UnknownFigureError, match=r"^small: .* no figure 'floor.height'"):
+        load_machine(path)
+    path.write_text(text + 'height = { value = 8, kind = "D", source = "mine" }\n')
+    machine = load_machine(path)
+    assert (machine.name, machine.grid_width, machine.grid_height) == ("small", 3, 8)
