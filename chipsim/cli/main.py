@@ -20,6 +20,7 @@ from chipsim.errors import ChipsimError, did_you_mean
 COMMANDS: dict[str, tuple[str, str]] = {
     "machine": ("chipsim.cli.machine", "show a machine: blocks, clocks, provenance of figures"),
     "run": ("chipsim.cli.run", "run an experiment on the simulated machine"),
+    "traffic": ("chipsim.cli.traffic", "send synthetic or recorded traffic, measure latency"),
     "validate": ("chipsim.cli.validate", "check an experiment file without running it"),
 }
 """Command -> (its module, one line about it)."""

@@ -1,0 +1,31 @@
+"""Synthetic and recorded traffic: patterns, the driver, the latency-load curve.
+
+Examples
+--------
+>>> from chipsim.network.traffic import Request, prepare
+>>> run = prepare(Request("mesh-4x4", "uniform", rate="0.1", cycles="500", network="simpy"))
+>>> result = run.run()
+>>> result.packets_injected == result.packets_delivered
+True
+"""
+
+from chipsim.network.traffic.drive import Span, run_traffic
+from chipsim.network.traffic.replay import Replay
+from chipsim.network.traffic.result import TrafficResult
+from chipsim.network.traffic.setup import Prepared, Request, TrafficError, prepare
+from chipsim.network.traffic.workload import PATTERNS, Synthetic, Workload, synthetic
+
+__all__ = [
+    "PATTERNS",
+    "Prepared",
+    "Replay",
+    "Request",
+    "Span",
+    "Synthetic",
+    "TrafficError",
+    "TrafficResult",
+    "Workload",
+    "prepare",
+    "run_traffic",
+    "synthetic",
+]
