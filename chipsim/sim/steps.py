@@ -98,17 +98,24 @@ class StepGroup:
 
     def _run_late(self, row: int) -> None:
         simulation = self.simulation
+        clock = simulation.clock
         simulation.synchronise()
         core = self.cores[row : row + 1]
+        # A handler that ends exactly at a tick is seen twice, by its own alarm and by the tick:
+        # whoever comes second must neither take a tick before its time nor one too many.
+        if not self._left[row] or clock.time_of(int(simulation.cores.tick[core[0]]) + 1) > (
+            simulation.env.now
+        ):
+            return
         if not simulation.cores.settle(core, simulation.network, int(simulation.env.now))[0]:
             self._when_free(row)
             return
         tick = int(simulation.cores.tick[core[0]]) + 1
         self._execute(np.array([row], dtype=np.int32), tick)
-        if self._left[row] and simulation.clock.time_of(tick + 1) <= simulation.env.now:
+        if self._left[row] and clock.time_of(tick + 1) <= simulation.env.now:
             self._when_free(row)
         elif self._left[row]:
-            simulation.clock.resume()
+            clock.resume()
 
     def _execute(self, rows: NDArray[np.int32], tick: int) -> None:
         simulation = self.simulation
