@@ -45,6 +45,8 @@ class Compute(Effect):
 
     def perform(self, pe: ProcessingElement) -> Waiting:
         """Return the time at which the work is done [ps]."""
+        if pe.simulation.cores.packets_out[pe.core]:
+            yield from pe.until_idle()  # the same core writes the packets, one after another
         pe.spend(self.cycles)
         yield from pe.until_idle()
         return int(pe.simulation.env.now)
