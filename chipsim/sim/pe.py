@@ -89,8 +89,11 @@ class ProcessingElement:
     # ------------------------------------------------------------------ actions, done at once
     def take_packets(self) -> Deliveries:
         """Drain the receive FIFO; columns sorted by key: ``key``, ``payload``, ``time_ps`` …."""
-        packets = self.simulation.drain(self._index, self.tick)
-        self.simulation.cores.packets_in[self.core] += len(packets)
+        simulation = self.simulation
+        ticked = bool(simulation.cores.ticked[self.core])
+        tick = self.tick if ticked else simulation.clock.current()
+        packets = simulation.drain(self._index, tick, ticked)
+        simulation.cores.packets_in[self.core] += len(packets)
         return packets
 
     def send(

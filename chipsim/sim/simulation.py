@@ -412,13 +412,16 @@ class Simulation:
             )
         )
 
-    def drain(self, cores: NDArray[np.int32], tick: int) -> Deliveries:
-        """Take the event packets of some cores and account them as consumed in ``tick``."""
+    def drain(self, cores: NDArray[np.int32], tick: int, ticked: bool = True) -> Deliveries:
+        """Take the event packets of some cores and account them as consumed in ``tick``.
+
+        ``ticked`` says whether that tick started the handlers, or only passed meanwhile.
+        """
         self.synchronise()
         taken = self.network.take(self.cores.inbox[cores], int(self.env.now))
         if self.probes.on_deliveries:
             taken = self.probes.deliveries(taken)
-        self.tracer.consumed(taken, tick)
+        self.tracer.consumed(taken, tick, ticked)
         return taken
 
     def drain_memory(self, inbox: int) -> Deliveries:

@@ -80,14 +80,19 @@ class Tracer:
         leaves = self.simulation.leaves_of
         self.probe_dropped += int(leaves(before.route).sum() - leaves(after.route).sum())
 
-    def consumed(self, taken: Deliveries, tick: int | None) -> None:
-        """Account packets that a program took in ``tick`` (None: outside ticks)."""
+    def consumed(self, taken: Deliveries, tick: int | None, ticked: bool = True) -> None:
+        """Account packets that a program took in ``tick`` (None: a memory, which has no ticks).
+
+        A handler that the tick started takes the packets of the tick before: any others are late.
+        One that packets or transfers started, in the course of ``tick``, is late only after that.
+        """
         if not len(taken):
             return
         kind = self.kind_of_net[taken.net]
         late = np.zeros(len(taken), dtype=np.bool_)
         if tick is not None:
-            late = self._ticked[kind] & (taken.tick + 1 != tick)
+            due = taken.tick + 1
+            late = self._ticked[kind] & ((due != tick) if ticked else (due < tick))
             if late.any():
                 self._late += np.bincount(kind[late], minlength=len(KINDS))
         self._record(taken, kind, late, DELIVERED, -1 if tick is None else tick)
