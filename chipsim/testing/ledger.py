@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,3 +131,28 @@ def _count(book: Counts, keys: NDArray[np.uint32]) -> Counts:
 
 def _nonzero(book: Counts) -> Counts:
     return {key: count for key, count in book.items() if count}
+
+
+def watch_simulations(patch: Any) -> None:
+    """Keep a ledger of every simulation that is made from now on, checked after each run.
+
+    Parameters
+    ----------
+    patch : object
+        With ``setattr(target, name, value)``, as pytest's ``monkeypatch``.
+    """
+    make, run = Simulation.__init__, Simulation.run
+    ledgers: WeakKeyDictionary[Simulation, Ledger] = WeakKeyDictionary()
+
+    def watched_make(self: Simulation, *arguments: Any, **options: Any) -> None:
+        make(self, *arguments, **options)
+        ledgers[self] = Ledger.attach(self)
+
+    def watched_run(self: Simulation, *arguments: Any, **options: Any) -> None:
+        try:
+            run(self, *arguments, **options)
+        finally:
+            ledgers[self].check()
+
+    patch.setattr(Simulation, "__init__", watched_make)
+    patch.setattr(Simulation, "run", watched_run)

@@ -71,7 +71,7 @@ def scripted_simulation(
     settings: Mapping[str, object] | None = None,
     transport: Transport = "noc_direct",
     trace: Path | None = None,
-    level: Level = "packets",
+    trace_level: Level = "packets",
     **options: Any,
 ) -> Simulation:
     """Return a simulation of a small application, not yet started.
@@ -91,9 +91,9 @@ def scripted_simulation(
     transport : str
         Of nets that state none.
     trace : Path, optional
-        Record to this directory, at ``level``; see :func:`trace_rows`.
-    level : str
-        Trace level, with ``trace``.
+        Record to this directory, at ``trace_level``; see :func:`trace_rows`.
+    trace_level : str
+        How much is recorded, with ``trace``.
     **options
         Of :class:`~chipsim.sim.simulation.Simulation`.
     """
@@ -108,7 +108,7 @@ def scripted_simulation(
         if body is not None
     }
     if trace is not None:
-        options["recorder"] = Recorder(level, trace, kinds=KINDS, phases=PHASES)
+        options["recorder"] = Recorder(trace_level, trace, kinds=KINDS, phases=PHASES)
     return Simulation(mapping, programs, **options)
 
 
