@@ -9,6 +9,8 @@ Examples
 True
 """
 
+from chipsim.network.traffic.book import Parcel
+from chipsim.network.traffic.destinations import Destinations, Fixed
 from chipsim.network.traffic.drive import Span, run_traffic
 from chipsim.network.traffic.replay import Replay
 from chipsim.network.traffic.result import TrafficResult
@@ -17,6 +19,9 @@ from chipsim.network.traffic.workload import PATTERNS, Synthetic, Workload, synt
 
 __all__ = [
     "PATTERNS",
+    "Destinations",
+    "Fixed",
+    "Parcel",
     "Prepared",
     "Replay",
     "Request",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,16 +21,41 @@ _MOST_IN_TABLE = 1 << 22
 """Flows up to which a table (16 MB) gives the route; beyond, a dictionary over those that occur."""
 
 
-def make_route(machine: Machine, source: int, dests: tuple[int, ...], payload_bits: int) -> Route:
+TRANSPORTS = ("auto", "router")
+"""How packets travel: by the shortest way that can carry them, or all through the packet router."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What all packets of a run have in common.
+
+    Attributes
+    ----------
+    payload_bits : int
+    transport : str
+        One of :data:`TRANSPORTS`.
+    """
+
+    payload_bits: int = 0
+    transport: str = "auto"
+
+
+def make_route(machine: Machine, source: int, dests: tuple[int, ...], parcel: Parcel) -> Route:
     """Return the route from an endpoint to one or several others, as the machine can carry it.
 
-    One NoC packet where it can split as needed; else through the packet router.
+    Notes
+    -----
+    With transport ``auto``: one NoC packet where it can split as needed, else through the packet
+    router. ``router`` sends packets to a single PE through it, too.
 
     Raises
     ------
     RouteError
         If there is no way, or the machine cannot carry a packet to all of ``dests``.
     """
+    payload_bits = parcel.payload_bits
+    if parcel.transport == "router":
+        return routes.router_multicast(machine, source, dests, payload_bits)
     if len(dests) == 1:
         memory = machine.endpoint_kind[dests[0]] != EndpointKind.PE
         return routes.unicast(machine, source, dests[0], payload_bits, memory=bool(memory))
@@ -48,14 +75,13 @@ class RouteBook:
     network : Network
         Where routes are registered.
     workload : Workload
-    payload_bits : int
-        Of every packet.
+    parcel : Parcel
     """
 
-    def __init__(self, network: Network, workload: Workload, payload_bits: int) -> None:
+    def __init__(self, network: Network, workload: Workload, parcel: Parcel) -> None:
         self._network = network
         self._workload = workload
-        self._payload_bits = payload_bits
+        self._parcel = parcel
         self._table: I32 | None = None
         if workload.flows <= _MOST_IN_TABLE:
             self._table = np.full(workload.flows, -1, dtype=np.int32)
@@ -94,9 +120,9 @@ class RouteBook:
     def _add(self, flows: I64) -> list[Route]:
         if not len(flows):
             return []
-        machine, bits = self._network.machine, self._payload_bits
+        machine, parcel = self._network.machine, self._parcel
         ends = [self._workload.ends(flow) for flow in flows.tolist()]
-        new = [make_route(machine, source, dests, bits) for source, dests in ends]
+        new = [make_route(machine, source, dests, parcel) for source, dests in ends]
         numbers = self._network.add_routes(new)
         if numbers.tolist() != list(range(self._made, self._made + len(new))):
             raise RouteError(

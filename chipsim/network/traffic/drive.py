@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from chipsim.errors import NetworkError, did_you_mean
 from chipsim.machine.model import Machine
 from chipsim.network.api import PAYLOAD_WORDS, Counters, Network, NetworkOptions, Sends
-from chipsim.network.traffic.book import I64, RouteBook
+from chipsim.network.traffic.book import I64, Parcel, RouteBook
 from chipsim.network.traffic.result import TrafficResult, latencies
-from chipsim.network.traffic.stall import StallWatch, warn_of_cycles
+from chipsim.network.traffic.stall import StallWatch, can_deadlock
 from chipsim.network.traffic.workload import Workload
 from chipsim.units import FOREVER, PS_PER_US, cycles
 
@@ -81,7 +82,7 @@ def run_traffic(
     span: Span,
     *,
     network: str = "compiled",
-    payload_bits: int = 0,
+    parcel: Parcel | None = None,
     pattern: str = "",
     rate: float | None = None,
     seed: int = 0,
@@ -98,8 +99,8 @@ def run_traffic(
     span : Span
     network : str
         ``compiled`` or ``simpy``; both give the same figures but the CPU time.
-    payload_bits : int
-        Of every packet.
+    parcel : Parcel, optional
+        Payload and transport of every packet; the default is a spike without payload.
     pattern, rate, seed
         For the result's labels only.
     progress : callable, optional
@@ -119,9 +120,8 @@ def run_traffic(
     DeadlockWarning
         If the routes can deadlock.
     """
-    return _Run(machine, workload, span, network, payload_bits, progress).result(
-        pattern, rate, seed
-    )
+    parcel = Parcel() if parcel is None else parcel
+    return _Run(machine, workload, span, network, parcel, progress).result(pattern, rate, seed)
 
 
 class _Run:
@@ -133,7 +133,7 @@ class _Run:
         workload: Workload,
         span: Span,
         network: str,
-        payload_bits: int,
+        parcel: Parcel,
         progress: Progress | None,
     ) -> None:
         self.machine = machine
@@ -153,15 +153,13 @@ class _Run:
             bins=bins,
         )
         self.network = make_network(network, machine, options)
-        self.book = RouteBook(self.network, workload, payload_bits)
+        self.book = RouteBook(self.network, workload, parcel)
         self.progress = progress
         self.now = -1
         self.created = 0
         self.created_in_window = 0
-        self.stall = StallWatch(self.network, cycles(1, self.clock_mhz))
-        routes = self.book.prepare(_MOST_PREPARED)
-        if routes:
-            warn_of_cycles(machine, routes)
+        possible = can_deadlock(machine, self.book.prepare(_MOST_PREPARED))
+        self.stall = StallWatch(self.network, cycles(1, self.clock_mhz), possible)
 
     def _ps(self, count: int) -> int:
         return cycles(count, self.clock_mhz)
@@ -255,9 +253,11 @@ class _Run:
         step = self._ps(16)
         while self.now < self.last_ps and self.network.counters().in_flight:
             if self.network.next_time() >= FOREVER:
-                self.stall.quiet(self.now)
+                break
             self._until(min(self.now + step, self.last_ps))
             step = min(2 * step, most)
+        if self.network.counters().in_flight:
+            self.stall.ended(self.now)
 
     # Figures ------------------------------------------------------------------------------------
 
@@ -296,10 +296,11 @@ class _Run:
             accepted_rate=round(window.delivered_in_window / copies / node_cycles, 9),
             channel_load_max=round(float(load[busiest]), 9),
             channel_load_mean=round(float(load.mean()), 9),
+            channel_loads=tuple(load.tolist()),
             busiest_channel=self.machine.channel_label(busiest),
             cycles=self.span.cycles,
             warmup_cycles=self.span.warmup,
-            drain_cycles=max(0, -int((self.end_ps - 1 - self.now) // cycle_ps)),
+            drain_cycles=max(0, ceil((self.now - self.end_ps) / cycle_ps)),
             cpu_s=round(cpu_s, 6),
             packet_hops_per_cpu_s=round(end.packet_hops / cpu_s, 1) if cpu_s > 0 else None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,8 @@ class TrafficResult:
         CPU time of drawing, handing over and simulating the packets, without compilation and
         without what is made once (machine, routes).
     packet_hops_per_cpu_s : float or None
+    channel_loads : tuple of float
+        The load of every channel, in machine order; left out of :meth:`as_dict`.
     """
 
     machine: str
@@ -83,10 +85,11 @@ class TrafficResult:
     drain_cycles: int
     cpu_s: float
     packet_hops_per_cpu_s: float | None
+    channel_loads: tuple[float, ...] = field(repr=False, default=())
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields in order, as JSON takes them."""
-        return asdict(self)
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "channel_loads"}
 
     @property
     def saturated(self) -> bool:

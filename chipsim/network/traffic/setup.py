@@ -12,6 +12,7 @@ from chipsim.errors import ChipsimError, NetworkError, ProblemsError, did_you_me
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.network.traffic.arrivals import Spiking
+from chipsim.network.traffic.book import TRANSPORTS, Parcel
 from chipsim.network.traffic.curve import check_plot
 from chipsim.network.traffic.drive import NETWORKS, Progress, Span, run_traffic
 from chipsim.network.traffic.replay import Replay
@@ -49,6 +50,8 @@ class Request:
     seed, payload_bits : str
     plot : str
         File to draw a sweep into; empty for none.
+    transport : str
+        ``auto``, or ``router``: every packet through the packet router.
     network : str
     settings : mapping
         Figures of the machine to set.
@@ -64,6 +67,7 @@ class Request:
     seed: str = "1"
     payload_bits: str = "0"
     plot: str = ""
+    transport: str = "auto"
     network: str = "compiled"
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -77,7 +81,9 @@ class Prepared:
     request : Request
     machine : Machine
     span : Span
-    seed, payload_bits : int
+    seed : int
+    parcel : Parcel
+        Payload and transport of every packet.
     rates : tuple of float
         Empty for a replay.
     workloads : tuple of Workload
@@ -88,7 +94,7 @@ class Prepared:
     machine: Machine
     span: Span
     seed: int
-    payload_bits: int
+    parcel: Parcel
     rates: tuple[float, ...]
     workloads: tuple[Workload, ...]
 
@@ -99,7 +105,7 @@ class Prepared:
             self.workloads[index],
             self.span,
             network=self.request.network,
-            payload_bits=self.payload_bits,
+            parcel=self.parcel,
             pattern=self.request.pattern,
             rate=self.rates[index] if self.rates else None,
             seed=self.seed,
@@ -140,14 +146,14 @@ class _Reader:
             self.problems.append("rate: a replay has the times of its trace; leave --rate away")
         if machine is not None and payload is not None:
             self._check_rates(machine, payload, rates)
+        self._check_transport(machine)
         workloads = self._workloads(machine, spec, rates, seed or 0) if machine and spec else []
         span = self._span(machine, workloads)
         self._check_plot()
         if self.problems or machine is None or span is None:
             raise TrafficError("traffic", self.problems)
-        return Prepared(
-            request, machine, span, seed or 0, payload or 0, tuple(rates), tuple(workloads)
-        )
+        parcel = Parcel(payload or 0, request.transport)
+        return Prepared(request, machine, span, seed or 0, parcel, tuple(rates), tuple(workloads))
 
     # Fields -------------------------------------------------------------------------------------
 
@@ -252,6 +258,16 @@ class _Reader:
             return None
         self._check_ticks(first, warmup, cycles)
         return Span(cycles, warmup, drain)
+
+    def _check_transport(self, machine: Machine | None) -> None:
+        transport = self.request.transport
+        if transport not in TRANSPORTS:
+            hint = did_you_mean(transport, TRANSPORTS)
+            self.problems.append(f"transport: unknown transport {transport!r}{hint}")
+        elif transport == "router" and machine and "packet_router" not in machine.extras:
+            self.problems.append(
+                f"transport: {machine.name} has no packet router; leave --transport away"
+            )
 
     def _check_plot(self) -> None:
         if not self.request.plot:
