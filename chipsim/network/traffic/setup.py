@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -11,6 +12,7 @@ from pathlib import Path
 from chipsim.errors import ChipsimError, NetworkError, ProblemsError, did_you_mean
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
+from chipsim.machine.synthetic import DeadlockWarning
 from chipsim.network.traffic.arrivals import Spiking
 from chipsim.network.traffic.book import TRANSPORTS, Parcel
 from chipsim.network.traffic.curve import check_plot
@@ -159,7 +161,10 @@ class _Reader:
 
     def _machine(self) -> Machine | None:
         try:
-            return load_machine(self.request.machine, self.request.settings)
+            with warnings.catch_warnings():
+                # The run looks at the very routes, and names the circle.
+                warnings.simplefilter("ignore", DeadlockWarning)
+                return load_machine(self.request.machine, self.request.settings)
         except ProblemsError as error:
             self.problems += [f"{error.subject}: {problem}" for problem in error.problems]
         except ChipsimError as error:
@@ -239,17 +244,12 @@ class _Reader:
             clock = machine.description.number("noc.clock_mhz")
             length, begin = int(first.last_ps * clock / PS_PER_US) + 1, 0
         cycles = self._whole("cycles", request.cycles, 1) if request.cycles else length
+        warmup = self._whole("warmup", request.warmup, 0) if request.warmup else begin
+        drain = self._whole("drain", request.drain, 0) if request.drain else None
         if cycles is None:
-            if request.warmup:
-                self._whole("warmup", request.warmup, 0)
             return None
-        default = cycles // 5 if begin is None else begin
-        warmup = self._whole("warmup", request.warmup, 0) if request.warmup else default
-        drain = max(cycles, _FEWEST_DRAIN)
-        if request.drain:
-            drain = self._whole("drain", request.drain, 0) or 0
         if warmup is None:
-            return None
+            warmup = cycles // 5
         if warmup >= cycles:
             self.problems.append(
                 f"warmup: got {warmup} of {cycles} cycles; expected less than --cycles: the "
@@ -257,7 +257,7 @@ class _Reader:
             )
             return None
         self._check_ticks(first, warmup, cycles)
-        return Span(cycles, warmup, drain)
+        return Span(cycles, warmup, max(cycles, _FEWEST_DRAIN) if drain is None else drain)
 
     def _check_transport(self, machine: Machine | None) -> None:
         transport = self.request.transport

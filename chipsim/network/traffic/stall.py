@@ -33,6 +33,13 @@ def can_deadlock(machine: Machine, routes: Sequence[Route] | None) -> bool:
     if not (machine.port_capacity[link] != UNBOUNDED).any():
         return False
     if routes is None:
+        if machine.extras.get("torus", 0):
+            warnings.warn(
+                f"{machine.name}: routes round a ring of finite FIFOs can deadlock; the run ends "
+                "if they do; set noc.fifo_packets=unbounded to rule it out",
+                DeadlockWarning,
+                stacklevel=2,
+            )
         return True
     cycle = deadlock.find_cycle(deadlock.dependency_graph(machine, routes))
     if cycle:
