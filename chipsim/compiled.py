@@ -34,12 +34,12 @@ def kernel_sources() -> list[Path]:
     They are found by their import of this module, in the packages that stand beside it.
     """
     root = Path(__file__).resolve().parent.parent
-    found = []
-    for package in _PACKAGES:
-        for path in sorted((root / package).rglob("*.py")):
-            if _MARK in path.read_bytes():
-                found.append(path)
-    return found
+    return [
+        path
+        for package in _PACKAGES
+        for path in sorted((root / package).rglob("*.py"))
+        if _MARK in path.read_bytes()
+    ]
 
 
 @cache
@@ -62,8 +62,8 @@ def cache_dir() -> Path:
     """
     parent = os.environ.get("CHIPSIM_CACHE")
     if parent is None:
-        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        parent = os.path.join(home, "chipsim")
+        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        parent = str(Path(home) / "chipsim")
     here = Path(parent) / f"numba-{sources_hash()}"
     here.mkdir(parents=True, exist_ok=True)
     os.utime(here)
