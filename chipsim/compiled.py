@@ -90,8 +90,9 @@ def compiled(function: F) -> F:
     modules.
     """
     import numba
-    from numba.core import config
+    from numba.core import config as numba_config
 
+    config: Any = numba_config  # it sets its attributes when it runs, unseen by type checkers
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_dir())
     try:
