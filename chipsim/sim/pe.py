@@ -21,7 +21,14 @@ from chipsim.sim.effects import (
     TransferWait,
 )
 from chipsim.sim.memory import Transfer
-from chipsim.sim.program import Effect, Kernel, Program, Waiting, check_effect
+from chipsim.sim.program import (
+    Effect,
+    Kernel,
+    Program,
+    Waiting,
+    check_effect,
+    start_program,
+)
 from chipsim.sim.sends import NetHandle, SendPlan, draft, payload_rows
 from chipsim.sim.sram import Sram
 from chipsim.units import cycles
@@ -187,7 +194,7 @@ class ProcessingElement:
 
     def run(self) -> Waiting:
         """Drive the program until it ends (the PE's SimPy process)."""
-        coroutine = self.program.run(self)
+        coroutine = start_program(self.program, self)
         result = None
         while True:
             try:

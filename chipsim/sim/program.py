@@ -163,6 +163,24 @@ _FORM = """expected an effect of the PE, for example
     packets = yield pe.receive(count=1)"""
 
 
+def start_program(program: Program, pe: ProcessingElement) -> Generator[Effect, Any, None]:
+    """Return the program's coroutine.
+
+    Raises
+    ------
+    ProgramError
+        If ``run`` is no generator method: most likely it has no ``yield``.
+    """
+    coroutine: object = program.run(pe)
+    if isinstance(coroutine, Generator):
+        return coroutine
+    raise ProgramError(
+        f"program {type(program).__name__} on {pe.label}: run(pe) returned {coroutine!r} "
+        f"({type(coroutine).__name__}), expected a generator: a method that contains a yield, "
+        "for example\n    def run(self, pe):\n        yield pe.next_tick()"
+    )
+
+
 def check_effect(program: Program, yielded: object, label: str) -> Effect:
     """Return ``yielded`` if it is an effect, else refuse it and show the right form.
 

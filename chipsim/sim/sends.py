@@ -38,6 +38,8 @@ class NetHandle:
         Route numbers: one per packet that a key becomes.
     payload_words : int
         Words of 32 bit that a packet carries, 0 to 4.
+    incoming : tuple of (int, int)
+        First key and size of the blocks of the nets that reach the sender, for relayed keys.
     """
 
     name: str
@@ -48,13 +50,20 @@ class NetHandle:
     size: int
     routes: NDArray[np.int32]
     payload_words: int
+    incoming: tuple[tuple[int, int], ...] = ()
 
     def offsets_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the offsets of keys that are offsets already, or full keys that are relayed.
 
-        A relayed key keeps its place in its block: its low bits are the offset.
+        A relayed key keeps its place in its block. Blocks are allocated largest first, so a key
+        of another block is never below this block's size, unless it is its own offset as well.
         """
-        return np.where(keys >= self.size, keys & (self.size - 1), keys)
+        offsets = keys
+        for base, size in self.incoming:
+            relayed = (keys >= max(base, self.size)) & (keys < base + size)
+            if relayed.any():
+                offsets = np.where(relayed, keys - base, offsets)
+        return offsets
 
 
 def payload_rows(payload: object, count: int, words: int, net: str) -> NDArray[np.uint32]:

@@ -165,9 +165,16 @@ class Simulation:
                 size=block.size,
                 routes=self.add_routes(self.mapping.routes[net.name]),
                 payload_words=-(-net.payload_bits // 32),
+                incoming=self._blocks_into(net.source),
             )
         for pe in self.pe_list:
             pe.plan_nets()
+
+    def _blocks_into(self, vertex: object) -> tuple[tuple[int, int], ...]:
+        """Return first key and size of the nets that reach a vertex."""
+        nets = self.mapping.application.incoming(vertex)
+        blocks = [self.mapping.keys[net.name] for net in nets if not net.dma]
+        return tuple((block.base, block.size) for block in blocks)
 
     def send_plan(self, nets: Sequence[str]) -> SendPlan:
         """Return the nets of a kernel's rows, by name, as one plan for :meth:`StepCall.send`."""

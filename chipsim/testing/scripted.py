@@ -54,7 +54,7 @@ class Scripted(Program):
 
     def run(self, pe: ProcessingElement) -> Generator[Any, Any, Any]:
         """Run the function."""
-        yield from self.body(pe)
+        return self.body(pe)
 
     def sram(self) -> dict[str, int]:
         """Return the regions."""
