@@ -38,7 +38,14 @@ from eventprop_apps.programs.input import InputKernel, InputProgram
 from eventprop_apps.programs.layer import LayerKernel, LayerProgram
 from eventprop_apps.programs.loss import LossKernel, LossProgram
 from eventprop_apps.programs.optimiser import OptimiserProgram
-from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, Job, Plan, SampleFeeder
+from eventprop_apps.programs.plan import (
+    BACKWARD_BARRIER,
+    BATCH_BARRIER,
+    BEGIN_BARRIER,
+    Job,
+    Plan,
+    SampleFeeder,
+)
 
 OnDone = Callable[[int, Job], None]
 
@@ -247,6 +254,7 @@ class ChipRun:
         simulation = self.simulation
         replicas = range(self.options.replicas)
         layers = [layer_name(r, i) for r in replicas for i in range(self.model.layers)]
+        simulation.add_barrier(BEGIN_BARRIER, list(simulation.pes))
         backward = simulation.add_barrier(BACKWARD_BARRIER, [*layers, OPTIMISER])
         backward.on_release.append(lambda _: simulation.tracer.enter("exchange", self.plan.done))
         batch = simulation.add_barrier(BATCH_BARRIER, list(simulation.pes))

@@ -223,7 +223,8 @@ def _on_chip(
     run.optimiser.keep_sums = True
     spikes = _spike_arrays(run, samples)
     run.run()
-    total = float(np.sum(shares, dtype=model.dtype)) if targets is not None and not given else None
+    # As off the chip: sample by sample, ascending.
+    total = float(sum(shares.tolist())) if targets is not None and not given else None
     return Evaluation(spikes, first, run.gradients, total)
 
 

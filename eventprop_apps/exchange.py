@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from chipsim.sim.pe import ProcessingElement
     from eventprop_apps.model import Model
 
-CHUNK_WORDS = 256
-"""Words of a gradient read: 1 kB, so that four outstanding buffers take 4 kB of SRAM."""
+CHUNK_WORDS = 1024
+"""Words of a gradient read: 4 kB, so that four outstanding buffers take 16 kB of SRAM."""
 
 
 def words_of(model: Model, layer: int) -> int:

@@ -12,7 +12,14 @@ from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
 from chipsim.sim.sends import SendPlan
 from eventprop_apps.keys import SpikeKey
-from eventprop_apps.programs.plan import BATCH_BARRIER, Plan, SampleFeeder, sample_events
+from eventprop_apps.programs.plan import (
+    BATCH_BARRIER,
+    BEGIN_BARRIER,
+    Job,
+    Plan,
+    SampleFeeder,
+    sample_events,
+)
 
 _NEVER = -1
 
@@ -84,15 +91,20 @@ class InputProgram(Program):
     def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
         """Play one sample a job."""
         number = 0
+        # Waiting before the barrier, and not after it, lets all programs begin a batch together.
+        yield from self.feeder.wait(pe, number, self.replica, "input")
+        yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
-            words = None
-            sample = -1
-            if self.replica < len(job):
-                yield pe.wait(self.feeder.take(number, self.replica, "input"))
-                region = pe.sram.number(f"sample{number % 2}")
-                words = pe.sram.words(region, 0, pe.sram.regions[f"sample{number % 2}"] // 4)
-                sample = int(job.samples[self.replica])
-            self.kernel.load(self.replica, words, sample, number % 2)
+            self._load(pe, number, job)
             yield pe.step(self.kernel, ticks=self.steps)
+            yield from self.feeder.wait(pe, number + 1, self.replica, "input")
             yield pe.barrier(BATCH_BARRIER)
             number += 1
+
+    def _load(self, pe: ProcessingElement, number: int, job: Job) -> None:
+        words, sample = None, -1
+        if self.replica < len(job):
+            region = f"sample{number % 2}"
+            words = pe.sram.words(pe.sram.number(region), 0, pe.sram.regions[region] // 4)
+            sample = int(job.samples[self.replica])
+        self.kernel.load(self.replica, words, sample, number % 2)

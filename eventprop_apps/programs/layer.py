@@ -24,7 +24,7 @@ from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey
 from eventprop_apps.model import Model
 from eventprop_apps.programs.inbox import Strays, errors_of, pointers, spikes_of
-from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, Plan
+from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, BEGIN_BARRIER, Plan
 
 RECEIVE_AT_ONCE = 256
 """Weight packets drained in one go: well below the receive FIFO's 1,024."""
@@ -164,6 +164,7 @@ class LayerProgram(Program):
         """Do one batch a job."""
         kernel = self.kernel
         number = 0
+        yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             kernel.parity = number % 2
             kernel.sample[self.replica] = (

@@ -15,7 +15,7 @@ from eventprop_apps.keys import ErrorKey, SpikeKey
 from eventprop_apps.losses.ttfs import first_spike_errors, note_first_spikes
 from eventprop_apps.model import Model
 from eventprop_apps.programs.inbox import Strays, pointers, spikes_of
-from eventprop_apps.programs.plan import BATCH_BARRIER, Job, Plan, SampleFeeder
+from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan, SampleFeeder
 
 IDLE = -1
 
@@ -129,16 +129,18 @@ class LossProgram(Program):
         """Judge one sample a job."""
         kernel = self.kernel
         number = 0
+        yield from self.feeder.wait(pe, number, self.replica, "loss")
+        yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             kernel.parity = number % 2
             kernel.job = job
             kernel.label[self.replica] = IDLE
             kernel.sample[self.replica] = -1
             if self.replica < len(job):
-                yield pe.wait(self.feeder.take(number, self.replica, "loss"))
                 self._load(pe, f"target{number % 2}")
                 kernel.sample[self.replica] = job.samples[self.replica]
             yield pe.step(kernel, ticks=kernel.model.steps + 1)
+            yield from self.feeder.wait(pe, number + 1, self.replica, "loss")
             yield pe.barrier(BATCH_BARRIER)
             number += 1
 

@@ -13,7 +13,7 @@ from chipsim.sim.program import Effect, Program
 from eventprop_apps.exchange import broadcast, gather
 from eventprop_apps.model import Model
 from eventprop_apps.optimisers.adam import Adam
-from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, Plan
+from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, BEGIN_BARRIER, Plan
 
 
 class OptimiserProgram(Program):
@@ -66,6 +66,7 @@ class OptimiserProgram(Program):
     def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
         """Serve one batch a job."""
         number = 0
+        yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             if job.backward:
                 yield pe.barrier(BACKWARD_BARRIER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from chipsim.sim.memory import Transfer
+    from chipsim.sim.pe import ProcessingElement
+    from chipsim.sim.program import Effect
     from chipsim.sim.simulation import Simulation
 
+BEGIN_BARRIER = "first samples loaded"
 BACKWARD_BARRIER = "backward done"
 BATCH_BARRIER = "batch done"
 
@@ -115,9 +118,13 @@ class SampleFeeder:
                 self.losses[replica], f"target{buffer}", 0, target, label
             )
 
-    def take(self, number: int, replica: int, role: str) -> Transfer:
-        """Return (once) the transfer that brings a program its part of a job."""
-        return self._transfers.pop((number, replica, role))
+    def wait(
+        self, pe: ProcessingElement, number: int, replica: int, role: str
+    ) -> Generator[Effect, Any, None]:
+        """Wait until a program's part of a job has arrived, if it has one."""
+        transfer = self._transfers.pop((number, replica, role), None)
+        if transfer is not None:
+            yield pe.wait(transfer)
 
 
 def sample_words(events: NDArray[np.int32]) -> NDArray[np.uint32]:
