@@ -23,7 +23,8 @@ CHIP = partial(BACKENDS["chip"], settings={"spike_records": 40})
 
 
 def weighted_times(trace: continuous.Trace, dldt: np.ndarray) -> float:
-    return sum(g * t for g, t in zip(dldt, trace.first_times(), strict=True) if math.isfinite(t))
+    pairs = zip(dldt.tolist(), trace.first_times(), strict=True)
+    return float(sum(g * t for g, t in pairs if math.isfinite(t)))
 
 
 def test_spike_time_of_one_input() -> None:

@@ -46,7 +46,7 @@ def test_labels_float64(evaluate_fn: EvaluateFn, depth: int, factors: str) -> No
 @pytest.mark.parametrize("depth", sorted(DEPTHS))
 def test_output_errors_and_constants(evaluate_fn: EvaluateFn, depth: int) -> None:
     weights, spikes, _, errors = random_network(10 + depth, DEPTHS[depth], 20, 2)
-    constants = {"dt_ms": 0.5, "tau_mem_ms": 15.0, "tau_syn_ms": 4.0}
+    constants: dict[str, Any] = {"dt_ms": 0.5, "tau_mem_ms": 15.0, "tau_syn_ms": 4.0}
     expected = discretised(weights, spikes, output_error=errors, **constants)
     assert all(np.abs(g).max() > 0 for g in expected.gradients)
     result = evaluate_fn(weights, spikes, output_error=errors, dtype=np.float64, **constants)
