@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.machine.model import Machine
+from chipsim.sim import handlers
 
 if TYPE_CHECKING:
     from chipsim.network.api import Network
@@ -32,83 +33,67 @@ class Cores:
         Last tick handled, -1 before the first.
     busy_ps : ndarray of int64
         When the last handler ended, as far as settled [ps].
-    open : ndarray of bool
-        A handler has started and is not settled.
-    ticked : ndarray of bool
-        The open handler was started by a tick (and not by packets, a barrier or a transfer).
+    open : ndarray of int64
+        1 while a handler has started and is not settled.
+    ticked : ndarray of int64
+        1 if the open handler was started by a tick (and not by packets, a barrier or a transfer).
+    start_ps, end_ps : ndarray of int64
+        Start of the open handler, and its end without what it sends [ps].
+    cycles, packets_in, packets_out : ndarray of int64
+        Of the open handler.
     awake_cycles, awake_ps : ndarray of int64
         Cycles computed so far, and time spent in handlers [ps].
     """
 
     def __init__(self, machine: Machine, endpoints: NDArray[np.int32], log: TickLog) -> None:
-        count = len(endpoints)
         self.endpoint = endpoints
         self.port = machine.endpoint_port[endpoints]
         self.inbox = (2 * endpoints).astype(np.int32)
         self.log = log
-        self.tick = np.full(count, -1, dtype=np.int64)
-        self.busy_ps = np.zeros(count, dtype=np.int64)
-        self.open = np.zeros(count, dtype=np.bool_)
-        self.ticked = np.zeros(count, dtype=np.bool_)
-        self.start_ps = np.zeros(count, dtype=np.int64)
-        self.end_ps = np.zeros(count, dtype=np.int64)
-        self.cycles = np.zeros(count, dtype=np.int64)
-        self.packets_in = np.zeros(count, dtype=np.int64)
-        self.packets_out = np.zeros(count, dtype=np.int64)
-        self.awake_cycles = np.zeros(count, dtype=np.int64)
-        self.awake_ps = np.zeros(count, dtype=np.int64)
+        self.data = np.zeros((handlers.FIELDS, len(endpoints)), dtype=np.int64)
+        self.tick = self.data[handlers.TICK]
+        self.busy_ps = self.data[handlers.BUSY_PS]
+        self.open = self.data[handlers.OPEN]
+        self.ticked = self.data[handlers.TICKED]
+        self.start_ps = self.data[handlers.START_PS]
+        self.end_ps = self.data[handlers.END_PS]
+        self.cycles = self.data[handlers.CYCLES]
+        self.packets_in = self.data[handlers.PACKETS_IN]
+        self.packets_out = self.data[handlers.PACKETS_OUT]
+        self.awake_cycles = self.data[handlers.AWAKE_CYCLES]
+        self.awake_ps = self.data[handlers.AWAKE_PS]
+        self.tick[:] = -1
 
     def begin(
         self, cores: NDArray[np.int32], tick: int, start_ps: int, ticked: bool = True
     ) -> None:
         """Open the handlers of some cores (which must be settled) for a tick, or in its course."""
-        self.tick[cores] = tick
-        self.ticked[cores] = ticked
-        self.open[cores] = True
-        self.start_ps[cores] = start_ps
-        self.end_ps[cores] = start_ps
-        self.cycles[cores] = 0
-        self.packets_in[cores] = 0
-        self.packets_out[cores] = 0
-
-    def charge(
-        self, cores: NDArray[np.int32], cycles: I64, end_ps: I64, received: I64, sent: I64
-    ) -> None:
-        """Add work to open handlers: cycles, their end without sends [ps], packets in and out."""
-        self.cycles[cores] += cycles
-        self.end_ps[cores] = end_ps
-        self.packets_in[cores] += received
-        self.packets_out[cores] += sent
+        handlers.open_handlers(self.data, cores, tick, start_ps, ticked)
 
     def settle(self, cores: NDArray[np.int32], network: Network, now_ps: int) -> NDArray[np.bool_]:
         """Close the handlers that have ended by ``now_ps`` and return which cores are free.
 
         A core whose last send was accepted knows its end (``busy_ps``), even if that lies ahead.
         """
-        opened = self.open[cores]
-        if not opened.any():
-            free: NDArray[np.bool_] = self.busy_ps[cores] <= now_ps
-            return free
         left, last = network.accepted(self.port[cores])
-        end = np.maximum(self.end_ps[cores], np.where(self.packets_out[cores] > 0, last, 0))
-        known = opened & (left == 0)
-        self.busy_ps[cores] = np.where(known, end, self.busy_ps[cores])
-        closing = known & (end <= now_ps)
-        if closing.any():
-            self._close(cores[closing])
-        return (self.busy_ps[cores] <= now_ps) & ~self.open[cores]
-
-    def _close(self, cores: NDArray[np.int32]) -> None:
-        self.open[cores] = False
-        self.awake_cycles[cores] += self.cycles[cores]
-        self.awake_ps[cores] += self.busy_ps[cores] - self.start_ps[cores]
-        self.log.add(
-            cores,
-            self.tick[cores],
-            self.ticked[cores],
-            self.start_ps[cores],
-            self.busy_ps[cores],
-            self.cycles[cores],
-            self.packets_in[cores],
-            self.packets_out[cores],
+        log = self.log
+        free, closed = handlers.settle_handlers(
+            self.data, cores, left, last, now_ps, log.clock.offset_ps, log.clock.tick_ps, log.totals
         )
+        if closed:
+            rows = handlers.forget_closed(self.data, cores)
+            if log.sink is not None:
+                self._report(rows)
+        return free
+
+    def _report(self, cores: NDArray[np.int32]) -> None:
+        fields = (
+            self.tick,
+            self.ticked,
+            self.start_ps,
+            self.busy_ps,
+            self.cycles,
+            self.packets_in,
+            self.packets_out,
+        )
+        self.log.report(cores, *(field[cores] for field in fields))

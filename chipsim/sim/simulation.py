@@ -8,6 +8,7 @@ next SimPy event, never past it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ from chipsim.sim.ticks import TickLog
 from chipsim.sim.trace import Tracer
 from chipsim.trace.probes import Probes
 from chipsim.trace.recorder import Recorder
-from chipsim.units import FOREVER, cycles, us
+from chipsim.units import FOREVER, PS_PER_US, cycles, us
 
 _STOP_CHECK = 256
 """SimPy events between two looks at the stop flag."""
@@ -89,6 +90,7 @@ class Simulation:
         self.machine = mapping.machine
         self.settings = ChipSettings.read(self.machine.description, tick_us, level)
         self.clock_mhz = self.settings.clock_mhz
+        self.ps_per_cycle = PS_PER_US / Fraction(str(self.clock_mhz))
         self.sram_limit = self.settings.sram_bytes
         self.env = simpy.Environment()
         self.clock = TickClock(self.env, us(self.settings.tick_us), us(self.settings.tick_us))

@@ -17,12 +17,14 @@ from chipsim.errors import ProgramError
 from chipsim.network.api import Sends
 from chipsim.network.instant import PROGRAM, at
 from chipsim.sim.expand import number_packets
+from chipsim.sim.handlers import charge_handlers
 from chipsim.sim.program import Kernel, Outgoing, StepCall
 from chipsim.sim.sends import Draft, draft, merge, payload_rows
-from chipsim.units import cycles_array
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
+
+_NOBODY = np.zeros(0, dtype=np.int32)
 
 
 class StepGroup:
@@ -143,21 +145,20 @@ class StepGroup:
         self.counts += call.counts.sum(axis=0)
         computed = call.counts @ self._costs + simulation.tick_cycles
         simulation.tick_handlers += len(cores)
-        mhz = simulation.clock_mhz
-        received = np.bincount(call.inbox.row, minlength=len(cores)).astype(np.int64)
-        if not call.sent:
-            zeros = np.zeros(len(cores), dtype=np.int64)
-            end = now + cycles_array(computed, mhz)
-            simulation.cores.charge(cores, computed, end, received, zeros)
-            return
-        drafted = merge([self._draft(call, out) for out in call.sent])
-        sent = np.bincount(drafted.position, minlength=len(cores)).astype(np.int64)
-        per_send = simulation.send_cycles
-        first = now + cycles_array(computed + per_send, mhz)
-        simulation.cores.charge(
-            cores, computed + per_send * sent, now + cycles_array(computed, mhz), received, sent
+        drafted = merge([self._draft(call, out) for out in call.sent]) if call.sent else None
+        first = charge_handlers(
+            simulation.cores.data,
+            cores,
+            computed,
+            call.inbox.row,
+            _NOBODY if drafted is None else drafted.position,
+            simulation.send_cycles,
+            now,
+            simulation.ps_per_cycle.numerator,
+            simulation.ps_per_cycle.denominator,
         )
-        simulation.send(self._sends(drafted, first, call.tick))
+        if drafted is not None:
+            simulation.send(self._sends(drafted, first, call.tick))
 
     def _draft(self, call: StepCall, out: Outgoing) -> Draft:
         plan = out.plan

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.sim import handlers
 from chipsim.sim.clock import TickClock
 
 TickSink = Callable[..., None]
@@ -15,41 +16,55 @@ TickSink = Callable[..., None]
 class TickLog:
     """Aggregates of closed handlers, and a way on to whoever records each of them.
 
+    Handlers that no tick started count for cycles, but use no tick.
+
     Attributes
     ----------
-    handlers : int
-        Closed handlers.
-    overruns : int
-        Handlers that ended after the tick that follows theirs had begun.
-    use_max_ps : int
-        Longest time from a tick to the end of its handler [ps].
+    totals : ndarray of int64
+        The counts behind the properties, kept by :mod:`chipsim.sim.handlers`.
+    sink : callable or None
+        Takes columns of closed handlers; None where nobody records them.
     """
 
     def __init__(self, clock: TickClock, sink: TickSink | None = None) -> None:
         self.clock = clock
         self.sink = sink
-        self.handlers = 0
-        self.overruns = 0
-        self.use_max_ps = 0
-        self.cycles = 0
+        self.totals = np.zeros(handlers.TOTALS, dtype=np.int64)
 
-    def add(
+    @property
+    def handlers(self) -> int:
+        """Closed handlers."""
+        return int(self.totals[handlers.HANDLERS])
+
+    @property
+    def overruns(self) -> int:
+        """Handlers that ended after the tick that follows theirs had begun."""
+        return int(self.totals[handlers.OVERRUNS])
+
+    @property
+    def use_max_ps(self) -> int:
+        """Longest time from a tick to the end of its handler [ps]."""
+        return int(self.totals[handlers.USE_MAX_PS])
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all closed handlers."""
+        return int(self.totals[handlers.ALL_CYCLES])
+
+    def report(
         self,
         cores: NDArray[np.int32],
         tick: NDArray[np.int64],
-        ticked: NDArray[np.bool_],
+        ticked: NDArray[np.int64],
         start_ps: NDArray[np.int64],
         done_ps: NDArray[np.int64],
         cycles: NDArray[np.int64],
         packets_in: NDArray[np.int64],
         packets_out: NDArray[np.int64],
     ) -> None:
-        """Account closed handlers, one row each; those that no tick started use no tick."""
+        """Hand closed handlers to the sink, one row each."""
+        if self.sink is None:
+            return
         use = np.where(ticked, done_ps - (self.clock.offset_ps + tick * self.clock.tick_ps), 0)
         over = use > self.clock.tick_ps
-        self.handlers += len(cores)
-        self.overruns += int(over.sum())
-        self.use_max_ps = max(self.use_max_ps, int(use.max()))
-        self.cycles += int(cycles.sum())
-        if self.sink is not None:
-            self.sink(cores, tick, start_ps, done_ps, cycles, packets_in, packets_out, over)
+        self.sink(cores, tick, start_ps, done_ps, cycles, packets_in, packets_out, over)

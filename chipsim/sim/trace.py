@@ -55,7 +55,8 @@ class Tracer:
         self.probe_dropped = 0
         self.packets_by_software = 0
         self._late = np.zeros(len(KINDS), dtype=np.int64)
-        simulation.tick_log.sink = self._tick
+        if self.recorder.writes_packets:
+            simulation.tick_log.sink = self._tick
 
     @property
     def late(self) -> dict[str, int]:
