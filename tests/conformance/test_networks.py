@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 
 from chipsim.network.api import Network
 from chipsim.testing.conformance import (
@@ -34,15 +34,18 @@ def compiled() -> None:
         pytest.skip("the compiled network does not exist yet")
 
 
+def compare_described(case: Case, coverage: Coverage | None, name: str) -> None:
+    try:
+        compare(compiled_factory, case, coverage)
+    except Exception as error:
+        error.add_note(f"{name}:\n{describe(case)}")
+        raise
+
+
 def compare_all(seeds: range, capsys: pytest.CaptureFixture[str]) -> None:
     coverage = Coverage()
     for seed in seeds:
-        case = random_case(seed)
-        try:
-            compare(compiled_factory, case, coverage)
-        except AssertionError as error:
-            error.add_note(f"case {seed}:\n{describe(case)}")
-            raise
+        compare_described(random_case(seed), coverage, f"case {seed}")
     with capsys.disabled():
         print(f"\nnetwork conformance: {coverage.report()}")
     coverage.check()
@@ -61,10 +64,13 @@ def test_compiled_equals_reference_at_length(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.usefixtures("compiled")
 def test_compiled_equals_reference_where_hypothesis_looks() -> None:
-    @settings(settings.get_profile("default"), max_examples=60)
+    # Shrinking a case of some hundred decisions takes minutes: that is for the nightly run.
+    @settings(
+        settings.get_profile("default"), max_examples=60, phases=(Phase.explicit, Phase.generate)
+    )
     @given(cases())
     def check(case: Case) -> None:
-        compare(compiled_factory, case)
+        compare_described(case, None, "case")
 
     check()
 
@@ -75,7 +81,7 @@ def test_compiled_equals_reference_where_hypothesis_looks_longer() -> None:
     @settings(settings.get_profile("nightly"), max_examples=2000)
     @given(cases())
     def check(case: Case) -> None:
-        compare(compiled_factory, case)
+        compare_described(case, None, "case")
 
     check()
 

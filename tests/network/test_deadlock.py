@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from chipsim.errors import DeadlockError
+from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.machine.route import Route
+from chipsim.machine.routes import router_multicast, unicast
 from chipsim.network import deadlock
 from chipsim.network.api import Network, NetworkOptions
 from chipsim.testing.conformance import NetworkFactory
@@ -100,6 +102,18 @@ def test_the_shortest_cycle_is_given() -> None:
     graph = deadlock.dependency_graph(machine, routes)
     graph.add_edge(links[1], links[0], holds=True)
     assert deadlock.find_cycle(graph) == [links[0], links[1]]
+
+
+def test_the_shipped_tables_of_spinnaker2_cannot_deadlock() -> None:
+    """Every pair of PEs, directly and through the packet router's look-up; whatever the FIFOs."""
+    machine = load_machine("spinnaker2")
+    pes = machine.pes().tolist()
+    routes = [unicast(machine, a, b) for a in pes for b in pes]
+    routes += [router_multicast(machine, a, [b]) for a in pes for b in pes]
+    graph = deadlock.dependency_graph(machine, routes)
+    classes = {machine.classes[machine.channel_class[channel]].name for channel in graph}
+    assert {"noc", "lookup", "router_out"} <= classes
+    assert deadlock.find_cycle(graph, all_edges=True) == []
 
 
 # At run time ------------------------------------------------------------------------------------
