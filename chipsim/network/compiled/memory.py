@@ -1,0 +1,84 @@
+"""Room: the pools of packets, copies, events and log rows, which grow by doubling."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chipsim.network.compiled import layout as at
+from chipsim.network.compiled.state import I64, State, directory_of
+
+FIRST_PACKETS = 1024
+
+
+class Memory:
+    """Owns the arrays of one network and the directory through which kernels find them.
+
+    Attributes
+    ----------
+    state : State
+    directory : ndarray of int64
+        Addresses of the arrays; the same object for ever, rewritten when an array moves.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.directory = directory_of(state)
+        scalars = state.scalars
+        self.grow_packets(FIRST_PACKETS)
+        self.grow_copies(FIRST_PACKETS + int(scalars[at.COPY_NEED]))
+        self.grow_events(2 * int(scalars[at.EVENT_NEED]))
+        if scalars[at.HOP_LOG]:
+            self.grow_log()
+
+    def replace(self, **arrays: I64) -> None:
+        """Put other arrays in place of those named."""
+        self.state = self.state._replace(**arrays)
+        self.directory[:] = directory_of(self.state)
+
+    def grow_packets(self, least: int = 0) -> None:
+        """Double the packets, or more, so that ``least`` can be added."""
+        old = self.state.packets
+        new, first = grown(old, at.PACKET_STRIDE, least)
+        fresh = np.arange(first, len(new), at.PACKET_STRIDE)
+        self._chain(new, fresh, at.LINK, at.PACKET_FREE, at.PACKET_ROOM)
+        self.replace(packets=new)
+
+    def grow_copies(self, least: int = 0) -> None:
+        """Double the copies, or more, so that ``least`` can be added."""
+        new, first = grown(self.state.copies, at.COPY_STRIDE, least)
+        fresh = np.arange(first, len(new), at.COPY_STRIDE)
+        self._chain(new, fresh, at.AFTER, at.COPY_FREE, at.COPY_ROOM)
+        self.replace(copies=new)
+
+    def grow_events(self, least: int = 0) -> None:
+        """Double the events, or more, so that ``least`` can be added."""
+        new, first = grown(self.state.events, at.EVENT_STRIDE, least)
+        fresh = np.arange(first, len(new), at.EVENT_STRIDE)
+        self._chain(new, fresh, at.CODE, at.EVENT_FREE, at.EVENT_ROOM, at.EVENT_STRIDE)
+        near, _ = grown(self.state.near, at.EVENT_STRIDE, least)
+        far, _ = grown(self.state.far, at.EVENT_STRIDE, least)
+        self.replace(events=new, near=near, far=far)
+
+    def grow_log(self) -> None:
+        """Double the hop log."""
+        need = int(self.state.scalars[at.LOG_NEED])
+        new, _ = grown(self.state.hop_log, at.LOG_STRIDE, need + FIRST_PACKETS)
+        self.replace(hop_log=new)
+        self.state.scalars[at.LOG_CAPACITY] = len(new) // at.LOG_STRIDE
+
+    def _chain(
+        self, array: I64, fresh: I64, link: int, free: int, room: int, unit: int = 1
+    ) -> None:
+        """Put fresh records (their bases) before the pool's free list; ids count in ``unit``."""
+        scalars = self.state.scalars
+        ids = fresh // unit
+        array[fresh[:-1] + link] = ids[1:]
+        array[fresh[-1] + link] = scalars[free]
+        scalars[free] = ids[0]
+        scalars[room] += len(fresh)
+
+
+def grown(old: I64, stride: int, least: int) -> tuple[I64, int]:
+    """Return a copy of twice the length, or room for ``least`` records more, and where it begins."""
+    more = max(len(old), least * stride, stride)
+    return np.concatenate([old, np.zeros(more, dtype=np.int64)]), len(old)

@@ -1,0 +1,183 @@
+"""Hand-over: rows of :class:`~chipsim.network.api.Sends` become packets in scripts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.compiled import compiled, inlined
+from chipsim.network.compiled.bits import all_of
+from chipsim.network.compiled.layout import (
+    BINS,
+    BRANCH_STRIDE,
+    COPY_ROOM,
+    CREATED,
+    EARLIEST,
+    EXPECTED,
+    FEEDER,
+    GAP,
+    HOPS,
+    INBOX_STRIDE,
+    INJECTED_AT,
+    KEY,
+    KIND,
+    KIND_SOURCE,
+    LAST_END,
+    LATEST,
+    LEFT,
+    LINK,
+    MASK,
+    MEASURED,
+    MEMORY,
+    NET,
+    NEXT,
+    NONE,
+    NOW,
+    PACKET,
+    PACKET_ROOM,
+    PAYLOAD,
+    PORT_COUNT,
+    PORT_STRIDE,
+    REMAINING,
+    ROOT,
+    ROUTE_COUNT,
+    ROUTE_LEAVES,
+    ROUTE_MEMORY,
+    ROUTE_PORT,
+    ROUTE_STAGE,
+    ROUTE_STRIDE,
+    SCRIPT,
+    SCRIPT_TAIL,
+    SENT,
+    SEQ,
+    SOURCE,
+    STAGE,
+    TAG,
+    TICK,
+    WAITED,
+    WINDOW_END,
+    WINDOW_START,
+)
+from chipsim.network.compiled.ports import plan_inject
+from chipsim.network.compiled.queue import move_to, next_event_time, spare_events
+from chipsim.network.compiled.records import new_copy, new_packet
+from chipsim.network.compiled.state import I32, I64, State, opened
+
+U32 = NDArray[np.uint32]
+
+SENT_ALL = -1
+NO_PACKET = -2
+NO_COPY = -3
+NO_EVENT = -4
+"""What :func:`send` returns, beside the number of the first row that cannot be sent."""
+
+
+@inlined
+def is_bad(net: State, port: int, route: int, earliest: int, gap: int) -> bool:
+    """Return whether a row cannot be sent; :mod:`.facade` then says why."""
+    if port < 0 or port >= net.scalars[PORT_COUNT]:
+        return True
+    if net.ports[port * PORT_STRIDE + KIND] & KIND_SOURCE == 0:
+        return True
+    if route < 0 or route >= net.scalars[ROUTE_COUNT]:
+        return True
+    if net.routes[route * ROUTE_STRIDE + ROUTE_PORT] != port:
+        return True
+    late = earliest <= net.scalars[NOW] or earliest > LATEST
+    return late or gap < 0 or gap > LATEST
+
+
+@inlined
+def new_root(net: State, packet: int, stage: int) -> None:
+    """Give a packet the copy that will enter its source port."""
+    copies = net.copies
+    copy = new_copy(net)
+    net.packets[packet + ROOT] = copy
+    copies[copy + PACKET] = packet
+    copies[copy + STAGE] = stage
+    count = (net.stages[stage + 1] - net.stages[stage]) // BRANCH_STRIDE
+    copies[copy + MASK] = all_of(count)
+    copies[copy + LAST_END] = NONE
+    copies[copy + HOPS] = 0
+    copies[copy + WAITED] = 0
+
+
+@inlined
+def take_route(net: State, packet: int, route: int, earliest: int) -> None:
+    """Fill in what a packet has from its route, and count what is expected of it."""
+    scalars, packets = net.scalars, net.packets
+    leaves = net.routes[route + ROUTE_LEAVES]
+    packets[packet + REMAINING] = leaves
+    packets[packet + MEMORY] = net.routes[route + ROUTE_MEMORY] * INBOX_STRIDE
+    scalars[SENT] += 1
+    scalars[EXPECTED] += leaves
+    measured = earliest >= scalars[WINDOW_START] and earliest < scalars[WINDOW_END]
+    packets[packet + MEASURED] = measured
+    if measured and scalars[BINS] > 0:
+        scalars[CREATED] += leaves
+    new_root(net, packet, net.routes[route + ROUTE_STAGE])
+
+
+@inlined
+def append(net: State, source: int, packet: int) -> None:
+    """Append a packet to a script; the gap of a first row does not count."""
+    sources, packets = net.sources, net.packets
+    packets[packet + LINK] = NONE
+    first = sources[source + SCRIPT] < 0
+    if first:
+        packets[packet + GAP] = 0
+        sources[source + SCRIPT] = packet
+    else:
+        packets[sources[source + SCRIPT_TAIL] + LINK] = packet
+    sources[source + SCRIPT_TAIL] = packet
+    sources[source + LEFT] += 1
+    if first:
+        plan_inject(net, source)
+
+
+@compiled
+def send(
+    directory: I64,
+    port: I32,
+    earliest: I64,
+    gap: I64,
+    route: I32,
+    who: I32,
+    seq: I64,
+    key: U32,
+    payload: U32,
+    net_of: I32,
+    tick: I32,
+    tag: I32,
+) -> int:
+    """Append rows to scripts: all of them, or none; see :data:`SENT_ALL`."""
+    net = opened(directory)
+    count = len(port)
+    if net.scalars[PACKET_ROOM] < count:
+        return NO_PACKET
+    if net.scalars[COPY_ROOM] < count:
+        return NO_COPY
+    if spare_events(net) < count:
+        return NO_EVENT
+    for row in range(count):
+        if is_bad(net, np.int64(port[row]), np.int64(route[row]), earliest[row], gap[row]):
+            return row
+    packets = net.packets
+    move_to(net, net.scalars[NOW])
+    for row in range(count):
+        packet = new_packet(net)
+        packets[packet + SOURCE] = who[row]
+        packets[packet + SEQ] = seq[row]
+        packets[packet + KEY] = key[row]
+        packets[packet + PAYLOAD] = payload[row, 0] | np.int64(payload[row, 1]) << 32
+        packets[packet + PAYLOAD + 1] = payload[row, 2] | np.int64(payload[row, 3]) << 32
+        packets[packet + NET] = net_of[row]
+        packets[packet + TICK] = tick[row]
+        packets[packet + TAG] = tag[row]
+        packets[packet + INJECTED_AT] = NONE
+        packets[packet + EARLIEST] = earliest[row]
+        packets[packet + GAP] = gap[row]
+        take_route(net, packet, np.int64(route[row]) * ROUTE_STRIDE, earliest[row])
+        append(net, net.ports[np.int64(port[row]) * PORT_STRIDE + FEEDER], packet)
+    net.scalars[NEXT] = next_event_time(net)
+    return SENT_ALL
