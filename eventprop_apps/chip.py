@@ -30,7 +30,7 @@ from eventprop_apps.application import (
 )
 from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import SpikeKey
-from eventprop_apps.memory import budgets
+from eventprop_apps.memory import budgets, default_records
 from eventprop_apps.model import Model
 from eventprop_apps.optimisers.adam import Adam
 from eventprop_apps.programs.inbox import Strays
@@ -70,7 +70,7 @@ class ChipOptions:
     level : str or None
         Clock level of the PEs.
     spike_records : int
-        Spikes that a PE can record per neuron and sample; 0 takes one per time step.
+        Spikes that a PE can record per neuron and sample; 0: one per time step, or what fits.
     """
 
     replicas: int
@@ -128,7 +128,7 @@ class ChipRun:
         self.options = options
         self._on_done = on_done
         outstanding = machine.description.integer("dma.max_outstanding")
-        records = self._records(input_capacity)
+        records = self._records(machine, input_capacity)
         self.sram = budgets(model, input_capacity, records, outstanding)
         application = build_application(
             model, options.replicas, machine, self.sram, options.transport
@@ -152,8 +152,11 @@ class ChipRun:
         self._connect()
 
     # ------------------------------------------------------------------------------ building
-    def _records(self, input_capacity: int) -> list[int]:
-        per_neuron = self.options.spike_records or self.model.steps
+    def _records(self, machine: Machine, input_capacity: int) -> list[int]:
+        per_neuron = self.options.spike_records
+        if not per_neuron:
+            limit = machine.description.integer("pe.app_data_kb") * 1024
+            return default_records(self.model, input_capacity, limit)
         return [input_capacity, *(n * per_neuron for n in self.model.sizes[1:])]
 
     def _make_kernels(

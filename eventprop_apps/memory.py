@@ -13,6 +13,27 @@ SPIKE_RECORD_BYTES = 4
 """Neuron and step of a recorded spike, 16 bit each; Vdot and error come on top."""
 
 
+def default_records(model: Model, input_capacity: int, limit_bytes: int) -> list[int]:
+    """Return the spikes that a PE records: of the input, then of each layer.
+
+    One per neuron and time step where the SRAM holds that, else as many as fit beside the rest;
+    a record that overflows ends the run, so the choice never changes a result.
+    """
+    number = model.dtype.itemsize
+    fixed = [
+        2 * out * into * number + 4 * out * number
+        for out, into in map(model.shape, range(model.layers))
+    ]
+    records = [input_capacity]
+    for layer in range(model.layers):
+        room = limit_bytes - fixed[layer] - SPIKE_RECORD_BYTES * records[-1]
+        fits = [model.sizes[layer + 1] * model.steps, room // (SPIKE_RECORD_BYTES + 2 * number)]
+        if layer + 1 < model.layers:  # the next layer records them as well: half of its room
+            fits.append((limit_bytes - fixed[layer + 1]) // (2 * SPIKE_RECORD_BYTES))
+        records.append(max(1, min(fits)))
+    return records
+
+
 def budgets(
     model: Model, input_capacity: int, records: list[int], outstanding: int
 ) -> dict[str, dict[str, int]]:

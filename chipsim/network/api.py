@@ -11,7 +11,7 @@ FIFO, with the sink port's capacity and policy), ``2 * endpoint + 1`` holds memo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,7 +69,7 @@ class Sends:
 
     def select(self, which: NDArray[Any]) -> Sends:
         """Return the rows chosen by a mask or an index array."""
-        return Sends(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+        return Sends(*(column[which] for column in vars(self).values()))
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Deliveries:
 
     def select(self, which: NDArray[Any]) -> Deliveries:
         """Return the rows chosen by a mask, slice or index array."""
-        return Deliveries(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+        return Deliveries(*(column[which] for column in vars(self).values()))
 
 
 @dataclass

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.mapping.application import KINDS
 from chipsim.network.api import Deliveries, Sends
+from chipsim.trace.aggregates import PACKET_COLUMNS
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.schema import DELIVERED, DROPPED
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
 
+HELD_ROWS = 4096
+"""Rows that are held back before the recorder counts them, where nothing is written."""
 PHASES = ("idle", "forward", "backward", "exchange")
 TICKED = ("spike", "error")
 """Kinds of packets that belong to a tick: consumed in another one than the next, they are late."""
@@ -52,6 +55,8 @@ class Tracer:
         self._window_start_ps = 0
         self.phase = 0
         self.batch = -1
+        self._held: list[tuple[NDArray[Any], ...]] = []
+        self._rows_held = 0
         self.probe_dropped = 0
         self.packets_by_software = 0
         self._late = np.zeros(len(KINDS), dtype=np.int64)
@@ -99,11 +104,12 @@ class Tracer:
         self._record(taken, kind, late, DELIVERED, -1 if tick is None else tick)
 
     def drops(self) -> None:
-        """Account copies lost since the last call."""
+        """Account copies lost since the last call, and hand over what was held back."""
         lost = self.simulation.network.take_drops()
         if len(lost):
             kind = self.kind_of_net[lost.net]
             self._record(lost, kind, np.zeros(len(lost), dtype=np.bool_), DROPPED, -1)
+        self.hand_over()
 
     def flush(self) -> None:
         """Write what is complete: everything, if no packet waits in an inbox."""
@@ -159,30 +165,43 @@ class Tracer:
         outcome: int,
         tick: int,
     ) -> None:
-        columns = {
-            "kind": kind,
-            "injected_ps": rows.injected_ps,
-            "ended_ps": rows.time_ps,
-            "outcome": outcome,
-            "hops": rows.hops,
-            "waited_ps": rows.waited_ps,
-            "late": late,
-        }
-        if self.recorder.writes_packets:
-            columns |= {
-                "packet_source": rows.source,
-                "packet_seq": rows.seq,
-                "key": rows.key,
-                "net": rows.net,
-                "source": self._endpoint_of_vertex[rows.source],
-                "destination": rows.endpoint,
-                "phase": self.phase,
-                "tick_sent": rows.tick,
-                "tick_consumed": tick,
-                "batch": self.batch,
-                "sample": np.where(self._ticked[kind], rows.tag, -1),
-            }
-        self.recorder.packets(**columns)
+        counted = (
+            kind,
+            rows.injected_ps,
+            rows.time_ps,
+            np.full(len(rows), outcome, dtype=np.int8),
+            rows.hops,
+            rows.waited_ps,
+            late,
+        )
+        if not self.recorder.writes_packets:
+            self._held.append(counted)
+            self._rows_held += len(rows)
+            if self._rows_held >= HELD_ROWS:
+                self.hand_over()
+            return
+        self.recorder.packets(
+            **dict(zip(PACKET_COLUMNS, counted, strict=True)),
+            packet_source=rows.source,
+            packet_seq=rows.seq,
+            key=rows.key,
+            net=rows.net,
+            source=self._endpoint_of_vertex[rows.source],
+            destination=rows.endpoint,
+            phase=self.phase,
+            tick_sent=rows.tick,
+            tick_consumed=tick,
+            batch=self.batch,
+            sample=np.where(self._ticked[kind], rows.tag, -1),
+        )
+
+    def hand_over(self) -> None:
+        """Hand the rows that are held back to the recorder (at level ``summary``, in blocks)."""
+        if self._held:
+            columns = [np.concatenate(parts) for parts in zip(*self._held, strict=True)]
+            self._held.clear()
+            self._rows_held = 0
+            self.recorder.packets(**dict(zip(PACKET_COLUMNS, columns, strict=True)))
 
     def _tick(
         self,
