@@ -70,7 +70,7 @@ def add_credit(net: State, port: int, time: int) -> bool:
         at = before
         known -= 1
     credits[ring + at] = time
-    return known == 0
+    return bool(known == 0)
 
 
 @inlined

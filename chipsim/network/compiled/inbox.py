@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chipsim.compiled import compiled, inlined
 from chipsim.network.compiled.credits import release_to_channel
@@ -34,7 +33,7 @@ from chipsim.network.compiled.layout import (
 from chipsim.network.compiled.queue import next_event_time, spare_events
 from chipsim.network.compiled.records import end_leaves, free_copy
 from chipsim.network.compiled.sinks import take_first
-from chipsim.network.compiled.state import I32, I64, State, opened
+from chipsim.network.compiled.state import I32, I64, U32, State, opened
 
 LONGS = 4
 """Columns of 64 bit: seq, injected, time, waited."""
@@ -101,7 +100,7 @@ def write_row(
     time: int,
     longs: I64,
     ints: I32,
-    payload: I32,
+    payload: U32,
 ) -> None:
     """Write a copy into row ``at`` of the columns."""
     copies, packets = net.copies, net.packets
@@ -135,7 +134,7 @@ def count_taken(directory: I64, inboxes: I32) -> int:
         return -1
     total = 0
     for row in range(len(inboxes)):
-        number = np.int64(inboxes[row])
+        number = int(inboxes[row])
         if number < 0 or number >= net.scalars[INBOX_COUNT]:
             return -2 - row
         if net.inboxes[number * INBOX_STRIDE + SINK_PORT] == NONE:
@@ -160,9 +159,7 @@ def empty(net: State, inbox: int, now: int, order: I64, total: int) -> int:
 
 
 @compiled
-def take(
-    directory: I64, inboxes: I32, now: int, total: int
-) -> tuple[I64, I32, NDArray[np.uint32], int]:
+def take(directory: I64, inboxes: I32, now: int, total: int) -> tuple[I64, I32, U32, int]:
     """Empty inboxes of what was delivered up to ``now``.
 
     Returns
@@ -179,7 +176,7 @@ def take(
     end = 0
     for row in range(len(inboxes)):
         start = end
-        number = np.int64(inboxes[row])
+        number = int(inboxes[row])
         end = empty(net, number * INBOX_STRIDE, now, order, end)
         if end - start > 1:
             sort_copies(net, order, spare, start, end)

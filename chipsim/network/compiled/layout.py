@@ -159,7 +159,7 @@ ROOT = 13  # its copy while it waits in a script
 LINK = 14  # next packet of the script, or of the free list
 MEASURED = 15  # 1: created in the measuring window
 
-# --- copies --------------------------------------------------------------------------------------
+# --- copies -------------------------------------------------------------------------------------
 COPY_STRIDE = 8
 PACKET = 0
 STAGE = 1
@@ -171,7 +171,7 @@ WAITED = 6
 AFTER = 7  # next copy in FIFO, inbox, log of drops or free list
 # a dropped copy says its port in ARRIVED
 
-# --- events: (time, next << 32 | code), code = base << 3 | kind ------------------------------------
+# --- events: (time, next << 32 | code), code = base << 3 | kind ---------------------------------
 EVENT_STRIDE = 2
 TIME = 0
 CODE = 1
@@ -186,7 +186,7 @@ SLOT_STRIDE = 2
 SLOT_FIRST = 0  # first event << 1 | whether the slot holds different times
 SLOT_TIME = 1  # the earliest
 
-# --- routes ----------------------------------------------------------------------------------------
+# --- routes -------------------------------------------------------------------------------------
 BRANCH_STRIDE = 4
 TO = 0  # channel's base
 STAGE_THERE = 1  # stage at the far end, NONE at a sink
@@ -198,10 +198,10 @@ ROUTE_STAGE = 1
 ROUTE_LEAVES = 2
 ROUTE_MEMORY = 3
 
-# --- hop log -----------------------------------------------------------------------------------------
+# --- hop log ------------------------------------------------------------------------------------
 LOG_STRIDE = 6  # source, seq, channel, arrived, granted, far
 
-# --- what a kernel returns ---------------------------------------------------------------------------
+# --- what a kernel returns ----------------------------------------------------------------------
 DONE = 0
 GROW_EVENTS = 1
 GROW_COPIES = 2

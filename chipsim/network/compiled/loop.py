@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from chipsim.compiled import compiled, inlined
 from chipsim.network.compiled.arbitration import arbitrate
 from chipsim.network.compiled.deadlines import give_up
@@ -95,7 +93,7 @@ def room(net: State) -> int:
 @inlined
 def phase_one(net: State, now: int) -> None:
     """Take every event of this instant."""
-    event = np.int64(-1)
+    event = -1
     if net.scalars[NEAR_COUNT] == 0:
         event = enter(net, now)
     batch = event >= 0

@@ -79,6 +79,6 @@ class Memory:
 
 
 def grown(old: I64, stride: int, least: int) -> tuple[I64, int]:
-    """Return a copy of twice the length, or room for ``least`` records more, and where it begins."""
+    """Return a copy with twice the records, or ``least`` more, and where the new ones begin."""
     more = max(len(old), least * stride, stride)
     return np.concatenate([old, np.zeros(more, dtype=np.int64)]), len(old)

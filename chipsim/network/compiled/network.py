@@ -72,7 +72,7 @@ class Network:
         self._table = RouteTable(machine)
         self._drops_taken = 0
 
-    # Routes and sending ---------------------------------------------------------------------------
+    # Routes and sending -------------------------------------------------------------------------
 
     def add_routes(self, routes: Sequence[Route]) -> NDArray[np.int32]:
         """Register routes and return their numbers; allowed at any time.
@@ -142,7 +142,7 @@ class Network:
             "endpoint_dma_port of an endpoint"
         )
 
-    # Time -------------------------------------------------------------------------------------------
+    # Time ---------------------------------------------------------------------------------------
 
     def advance(self, until_ps: int) -> int:
         """Process every instant up to and including ``until_ps``, or up to and including the
@@ -189,7 +189,7 @@ class Network:
         """Return the time of the next event [ps], or ``FOREVER`` if the network is quiet."""
         return self._scalars.item(at.NEXT)
 
-    # Receiving --------------------------------------------------------------------------------------
+    # Receiving ----------------------------------------------------------------------------------
 
     def take(self, inboxes: NDArray[np.int32], now_ps: int) -> Deliveries:
         """Empty the inboxes of what was delivered up to ``now_ps`` and free its slots.
@@ -277,7 +277,7 @@ class Network:
         bases = self._memory.state.ports[wanted * at.PORT_STRIDE + at.FEEDER]
         return sources[bases + at.LEFT].astype(np.int32), sources[bases + at.ACCEPTED]
 
-    # Looking ----------------------------------------------------------------------------------------
+    # Looking ------------------------------------------------------------------------------------
 
     def take_drops(self) -> Deliveries:
         """Return and forget the copies dropped or overwritten since the last call, by time."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chipsim.compiled import compiled, inlined
 from chipsim.network.compiled.bits import all_of
@@ -61,9 +60,7 @@ from chipsim.network.compiled.layout import (
 from chipsim.network.compiled.ports import plan_inject
 from chipsim.network.compiled.queue import move_to, next_event_time, spare_events
 from chipsim.network.compiled.records import new_copy, new_packet
-from chipsim.network.compiled.state import I32, I64, State, opened
-
-U32 = NDArray[np.uint32]
+from chipsim.network.compiled.state import I32, I64, U32, State, opened
 
 SENT_ALL = -1
 NO_PACKET = -2
@@ -160,7 +157,7 @@ def send(
     if spare_events(net) < count:
         return NO_EVENT
     for row in range(count):
-        if is_bad(net, np.int64(port[row]), np.int64(route[row]), earliest[row], gap[row]):
+        if is_bad(net, int(port[row]), int(route[row]), earliest[row], gap[row]):
             return row
     packets = net.packets
     move_to(net, net.scalars[NOW])
@@ -177,7 +174,7 @@ def send(
         packets[packet + INJECTED_AT] = NONE
         packets[packet + EARLIEST] = earliest[row]
         packets[packet + GAP] = gap[row]
-        take_route(net, packet, np.int64(route[row]) * ROUTE_STRIDE, earliest[row])
-        append(net, net.ports[np.int64(port[row]) * PORT_STRIDE + FEEDER], packet)
+        take_route(net, packet, int(route[row]) * ROUTE_STRIDE, earliest[row])
+        append(net, net.ports[int(port[row]) * PORT_STRIDE + FEEDER], packet)
     net.scalars[NEXT] = next_event_time(net)
     return SENT_ALL

@@ -10,7 +10,8 @@ one idea. The price: no bounds and no negative indices.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import types
@@ -21,6 +22,7 @@ from chipsim.compiled import inlined
 
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+U32 = NDArray[np.uint32]
 
 
 class State(NamedTuple):
@@ -48,14 +50,15 @@ class State(NamedTuple):
     routes: I64
 
 
-@intrinsic  # type: ignore[untyped-decorator,unused-ignore]
-def words(typing_context: Any, address: Any) -> Any:
-    """Return a pointer to the ``int64`` array at ``address``."""
-
+def _words(typing_context: Any, address: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return types.CPointer(types.int64)(types.int64), codegen
+    return types.CPointer(types.int64)(types.int64), codegen  # type: ignore[no-untyped-call]
+
+
+words = cast("Callable[[int], I64]", intrinsic(_words))
+"""``words(address)`` is a pointer to the ``int64`` array at ``address``."""
 
 
 @inlined

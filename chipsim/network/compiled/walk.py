@@ -52,7 +52,7 @@ from chipsim.network.compiled.layout import (
     TO,
 )
 from chipsim.network.compiled.records import end_leaves, free_copy
-from chipsim.network.compiled.state import I32, I64, State, opened
+from chipsim.network.compiled.state import I32, I64, U32, State, opened
 
 
 @inlined
@@ -125,7 +125,7 @@ def lacks_credit(net: State, copy: int, channel: int) -> bool:
     memory = net.packets[net.copies[copy + PACKET] + MEMORY] != 0
     if net.channels[channel + MODE] & MODE_STALL and memory:
         return False
-    return first_credit(net, far) > net.scalars[NOW]
+    return bool(first_credit(net, far) > net.scalars[NOW])
 
 
 @inlined
@@ -200,7 +200,7 @@ def endpoints_below(net: State, copy: int, port: int, stack: I64, ends: I64) -> 
 
 
 @compiled
-def take_drops(directory: I64, total: int) -> tuple[I64, I32, I32]:
+def take_drops(directory: I64, total: int) -> tuple[I64, I32, U32]:
     """Return and forget the ``total`` leaves lost since the last call, in columns as of a take."""
     net = opened(directory)
     longs = np.empty((LONGS, total), np.int64)
