@@ -570,9 +570,12 @@ class Simulation:
         following = self.env.peek()
         if self._watchers and self.network.lazy:
             limit = min(following, FOREVER - 1 if until_ps is None else until_ps)
-            if self.network.next_time() <= limit:
+            network_time = self.network.next_time()
+            if network_time <= limit:
                 self.network.advance(int(limit))
                 return True
+            if following == float("inf") and network_time < FOREVER:
+                return False  # something is under way, but not until then
         if following == float("inf"):
             raise self._stalled()
         if until_ps is not None and following > until_ps:
