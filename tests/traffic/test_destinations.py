@@ -8,6 +8,8 @@ import pytest
 from chipsim import seeds
 from chipsim.errors import NetworkError
 from chipsim.machine.library import load_machine
+from chipsim.network.traffic import Synthetic
+from chipsim.network.traffic.arrivals import Bernoulli
 from chipsim.network.traffic.destinations import SPATIAL, Destinations, Fixed, destinations
 from chipsim.network.traffic.nodes import Nodes
 
@@ -64,6 +66,17 @@ def test_digit_patterns_on_an_oblong() -> None:
 )
 def test_fixed_patterns_are_permutations(pattern: str) -> None:
     assert sorted(table(pattern)) == list(range(64))
+
+
+def test_nodes_without_destination_do_not_send() -> None:
+    nodes = Nodes.of(load_machine("mesh-4x1"))
+    made = Fixed(nodes, np.array([3, -1, -1, 0]))
+    work = Synthetic(Bernoulli(4, 0.5, 1000), made, 1)
+    _, flow = next(work.blocks())
+    assert {work.ends(f) for f in flow.tolist()} == {(0, (3,)), (3, (0,))}
+    used = made.used(10)
+    assert used is not None
+    assert used.tolist() == sorted(set(flow.tolist()))
 
 
 def test_permutation_comes_from_the_seed() -> None:

@@ -47,7 +47,10 @@ class Destinations:
         return 1
 
     def draw(self, source: I64, rng: np.random.Generator) -> I64:
-        """Return the flow of a packet from each of ``source`` (positions among the nodes)."""
+        """Return the flow of a packet from each of ``source`` (positions among the nodes).
+
+        A flow of -1 is a node that does not send: its packet is not created.
+        """
         return source * len(self.nodes) + self.to(source, rng)
 
     def to(self, source: I64, rng: np.random.Generator) -> I64:
@@ -87,9 +90,10 @@ class Fixed(Destinations):
         super().__init__(nodes)
         self.table = np.asarray(table, dtype=np.int64)
 
-    def to(self, source: I64, rng: np.random.Generator) -> I64:
-        """Return each source's destination."""
-        return self.table[source]
+    def draw(self, source: I64, rng: np.random.Generator) -> I64:
+        """Return each source's flow, -1 where it does not send."""
+        dest = self.table[source]
+        return np.where(dest < 0, -1, source * len(self.nodes) + dest)
 
     def used(self, most: int) -> I64 | None:
         """Return one flow a sending node."""
