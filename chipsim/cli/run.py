@@ -75,4 +75,4 @@ def _announce_compilation() -> None:
     from chipsim.compiled import is_cached
 
     if not is_cached():
-        note("compiling kernels; this happens once and takes about a minute")
+        note("compiling kernels; later runs take them from the cache")
