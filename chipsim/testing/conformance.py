@@ -31,6 +31,9 @@ NetworkFactory = Callable[[Machine, Notify, NetworkOptions], Network]
 
 Table = Deliveries | Hops | InFlight | Waits
 
+SETTLE_PS = 10**9
+"""Time in which every network becomes quiet, done or stuck, when nothing is sent or taken."""
+
 FLOOR_PERCENT = 30
 """Least share of cases that must block a packet, branch, and have a contest at one instant."""
 
@@ -76,7 +79,7 @@ class Outcome:
         Watches, as (kind, index, time).
     window : WindowStatistics
     quiet : bool
-        Whether nothing was to happen any more at the end.
+        Whether nothing was to happen any more at the end, or at most :data:`SETTLE_PS` later.
     """
 
     taken: list[Deliveries]
@@ -116,11 +119,12 @@ def run_script(factory: NetworkFactory, case: Case) -> Outcome:
             network.watch_inbox(action.inbox, action.count)
         else:
             network.watch_accepted(action.port)
-    drive(network, case.end_ps)
+    now = max([case.end_ps, *(action.at_ps for action in case.actions)]) + SETTLE_PS
+    drive(network, now)
     quiet = network.next_time() >= FOREVER
-    views.append(_look(network, case.machine, case.end_ps))
+    views.append(_look(network, case.machine, now))
     everything = np.arange(2 * case.machine.endpoints, dtype=np.int32)
-    taken.append(network.take(everything, case.end_ps))
+    taken.append(network.take(everything, now))
     window = network.window()
     return Outcome(taken, network.take_drops(), network.take_hops(), views, fired, window, quiet)
 

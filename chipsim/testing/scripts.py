@@ -92,7 +92,8 @@ class Case:
         Done in order of time (equal times: in this order), each after the network has processed
         its instant, as a program would. What is to happen at 0 ps is done before anything runs.
     end_ps : int
-        When everything is looked at and taken for the last time.
+        Not before the last action. Everything is looked at and taken for the last time when the
+        network has become quiet after it.
     options : NetworkOptions
     """
 

@@ -225,6 +225,21 @@ def test_without_patience_a_whole_queue_may_go_at_one_instant(factory: NetworkFa
     assert played.grants(y) == [(3, 100)]
 
 
+def test_in_a_pool_a_drop_lets_the_younger_ask_at_its_instant(factory: NetworkFactory) -> None:
+    rig = Rig()
+    node = rig.node(NodeKind.POOL, wait_ps=15)
+    source, dma = rig.source(node), rig.source(node)
+    out, x = rig.sink(node, capacity=1), rig.sink(node, flit=40)
+    routes = [path(source, out), path(source, out, memory=True), path(dma, x)]
+    rows = [(0, 100), (0, 101), (1, 112), (2, 100)]
+    played = play(factory, rig.build(), routes, rows)
+    # Packet 0 takes the sink's slot; 1 has none and is the oldest that wants the output, until it
+    # is given up at 116. Memory packet 2 needs no slot, and goes at that very time.
+    assert played.drops == [(1, source, 116)]
+    assert played.grants(out) == [(0, 100), (2, 116)]
+    assert played.grants(x) == [(3, 100)]
+
+
 def test_a_drop_frees_a_source_slot_at_its_instant(factory: NetworkFactory) -> None:
     rig = Rig()
     node = rig.node(wait_ps=15)

@@ -178,8 +178,8 @@ class Node:
     def _give_up(self) -> None:
         """Drop the ungranted branches whose time is over.
 
-        All of them at once; if that makes successors heads, the bell is rung again and they ask
-        in a further arbitration of this same instant.
+        All of them at once; the bell is rung again, so that those behind them, heads by now or
+        the oldest of their pool for an output, ask in a further arbitration of this same instant.
         """
         now = self._clock.now
         late = [
@@ -192,5 +192,6 @@ class Node:
             lost = [end for limb in copy.pending for end in limb.endpoints]
             copy.pending.clear()
             self._account.dropped(copy, port.number, lost, now)
+            self.ring()
             if copy.sending == 0:  # else it leaves with the end of its last transmission
                 self._leave(port, copy)
