@@ -45,7 +45,7 @@ class DmaEngine:
         """Read ``words`` 32-bit words from word ``offset`` of a region at ``target``."""
         number = self.simulation.memory(target).sram.number(region)
         data = np.zeros(words, dtype=np.uint32)
-        transfer = self.simulation.new_transfer(
+        transfer = self.simulation.transfers.new(
             False, self.endpoint, target, number, offset, data, label
         )
         return self._queue_up(transfer)
@@ -55,7 +55,7 @@ class DmaEngine:
     ) -> Transfer:
         """Write 32-bit words to a region at ``target``, from word ``offset`` on."""
         number = self.simulation.memory(target).sram.number(region)
-        transfer = self.simulation.new_transfer(
+        transfer = self.simulation.transfers.new(
             True, self.endpoint, target, number, offset, words.copy(), label
         )
         return self._queue_up(transfer)
@@ -77,10 +77,12 @@ class DmaEngine:
             if transfer.write:
                 simulation.memory(transfer.target).expect(transfer)
                 rows = flit_rows(transfer.words)
-                simulation.send_flits(self.endpoint, transfer.target, transfer, rows, first, 0)
+                simulation.transfers.send_flits(
+                    self.endpoint, transfer.target, transfer, rows, first, 0
+                )
             else:
                 simulation.memory(self.endpoint).expect(transfer)
-                simulation.send_request(transfer, first)
+                simulation.transfers.send_request(transfer, first)
 
     def _ended(self) -> None:
         self._under_way -= 1

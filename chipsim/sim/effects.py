@@ -80,7 +80,7 @@ class Receive(Effect):
         simulation = pe.simulation
         simulation.synchronise()
         if simulation.network.waiting(pe.inbox) < self.count:
-            yield simulation.watch_inbox(pe.inbox, self.count)
+            yield simulation.watches.inbox(pe.inbox, self.count)
         pe.begin_handler(None)
         packets: Deliveries = pe.take_packets()
         return packets

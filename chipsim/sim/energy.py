@@ -40,7 +40,7 @@ def account(simulation: Simulation) -> dict[str, float]:
         count = int(flits[machine.channel_class == number].sum())
         picojoule = count * cls.pj_per_flit
         parts[cls.energy_part] = parts.get(cls.energy_part, 0.0) + picojoule * _MJ_PER_PJ
-    moved = simulation.dram_bytes_moved
+    moved = simulation.transfers.dram_bytes_moved
     if moved:
         parts["dram"] = moved * figures.number("energy.dram_byte_pj") * _MJ_PER_PJ
     return {name: float(value) for name, value in parts.items()}

@@ -42,12 +42,12 @@ class HostLink:
         """Write 32-bit words into a mapped region of a PE."""
         simulation = self.simulation
         memory = simulation.memory(target)
-        transfer = simulation.new_transfer(
+        transfer = simulation.transfers.new(
             True, self.endpoint, target, memory.sram.number(region), offset, words.copy(), label
         )
         memory.expect(transfer)
         start = max(int(simulation.env.now) + self.latency_ps, self._free_ps)
         rows = flit_rows(transfer.words)
-        simulation.send_flits(self.endpoint, target, transfer, rows, start, self.flit_ps)
+        simulation.transfers.send_flits(self.endpoint, target, transfer, rows, start, self.flit_ps)
         self._free_ps = start + len(rows) * self.flit_ps
         return transfer

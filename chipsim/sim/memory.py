@@ -131,14 +131,14 @@ class MemoryPort:
         if not self.serves:
             count = next(iter(self.incoming.values())).left
         self._armed = True
-        self.simulation.watch_memory(self.inbox, count, self._on_packets)
+        self.simulation.watches.memory(self.inbox, count, self._on_packets)
 
     def _on_packets(self) -> None:
         self._armed = False
         packets = self.simulation.drain_memory(self.inbox)
         requests = packets.key % 2 == 0
         for key in packets.key[requests].tolist():
-            self._reply(self.simulation.transfers[key // 2])
+            self._reply(self.simulation.transfers.open[key // 2])
         if not requests.all():
             self._collect(packets.select(~requests))
         self.arm()
@@ -149,7 +149,7 @@ class MemoryPort:
         start = max(now + self.latency_ps, self._free_ps)
         self._free_ps = start + self.flit_ps * transfer.left
         self.bytes_moved += 4 * len(words)
-        self.simulation.send_flits(
+        self.simulation.transfers.send_flits(
             self.endpoint, transfer.requester, transfer, flit_rows(words), start, self.flit_ps
         )
 
@@ -163,7 +163,7 @@ class MemoryPort:
             self._store(transfer, rows)
             if transfer.left == 0:
                 del self.incoming[number]
-                self.simulation.finish_transfer(transfer)
+                self.simulation.transfers.finish(transfer)
 
     def _store(self, transfer: Transfer, rows: Deliveries) -> None:
         flit = rows.tag.astype(np.int64)

@@ -179,7 +179,7 @@ class ProcessingElement:
         """Wait until the open handler's work and sends are done, and leave it open."""
         simulation = self.simulation
         while simulation.script_left(self.core):
-            yield simulation.accepted_event(self.core)
+            yield simulation.watches.accepted(self.core)
         end = simulation.handler_end(self.core)
         if end > simulation.env.now:
             event = simulation.env.event()

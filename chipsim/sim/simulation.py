@@ -7,21 +7,17 @@ next SimPy event, never past it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from chipsim.errors import NetworkError, ProgramError, StalledError, did_you_mean
-from chipsim.machine.model import EndpointKind
+from chipsim.errors import ProgramError, StalledError, did_you_mean
 from chipsim.machine.route import Route
-from chipsim.machine.routes import unicast
 from chipsim.mapping.mapping import Mapping as ChipMapping
-from chipsim.network.api import ACCEPTED, Deliveries, NetworkOptions, Sends
-from chipsim.network.instant import DEVICE, PROGRAM, at
+from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.sim.barrier import Barrier
 from chipsim.sim.clock import TickClock
 from chipsim.sim.cores import Cores
@@ -29,16 +25,17 @@ from chipsim.sim.costs import Cost, CostTable
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.expand import number_packets
 from chipsim.sim.host import HostLink
-from chipsim.sim.memory import MemoryPort, Transfer
+from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, Program
 from chipsim.sim.sends import Draft, NetHandle, SendPlan
 from chipsim.sim.settings import ChipSettings
-from chipsim.sim.sram import Sram
 from chipsim.sim.steps import StepGroup
 from chipsim.sim.ticks import TickLog
 from chipsim.sim.trace import Tracer
+from chipsim.sim.transfers import Transfers
+from chipsim.sim.watches import Watches
 from chipsim.trace.probes import Probes
 from chipsim.trace.recorder import Recorder
 from chipsim.units import FOREVER, PS_PER_US, cycles, us
@@ -101,12 +98,10 @@ class Simulation:
         self.tick_handlers = 0
         self.probes = Probes(probes)
         self.stop_requested = False
-        self.transfers: dict[int, Transfer] = {}
-        self._transfer_count = 0
         self._leaves: list[int] = []
-        self._watchers: dict[tuple[int, int], list[tuple[int, Callable[[], None]]]] = {}
+        self.watches = Watches(self)
         self.network = make_network(
-            network, self.machine, self.env, self._notify,
+            network, self.machine, self.env, self.watches.notify,
             NetworkOptions(hop_log=recorder is not None and recorder.writes_hops),
         )  # fmt: skip
         self._build_pes(programs)
@@ -115,10 +110,7 @@ class Simulation:
         self.sequence = np.zeros(len(self.vertex_number), dtype=np.int64)
         self._groups: dict[int, StepGroup] = {}
         self._barriers: dict[str, Barrier] = {}
-        self._memories: dict[int, MemoryPort] = {}
-        self._engines: dict[int, DmaEngine] = {}
-        self._legs: dict[tuple[int, int], int] = {}
-        self._host: HostLink | None = None
+        self.transfers = Transfers(self)
         if self.probes.on_tick:
             self.clock.subscribe(self._show_tick)
         self.probes.start(self)
@@ -225,150 +217,17 @@ class Simulation:
         return self._barriers[name]
 
     def memory(self, endpoint: int) -> MemoryPort:
-        """Return an endpoint's memory port, made on first use."""
-        port = self._memories.get(endpoint)
-        if port is None:
-            port = self._memories[endpoint] = self._make_memory(endpoint)
-        return port
-
-    def _make_memory(self, endpoint: int) -> MemoryPort:
-        settings = self.settings
-        if self.machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
-            label = self.machine.endpoint_label(endpoint)
-            sram = Sram(label, settings.dram_bytes)
-            return MemoryPort(self, endpoint, sram, settings.dram_latency_ps, settings.dram_flit_ps)
-        name = list(self.vertex_number)[self.vertex_at[endpoint]]
-        return MemoryPort(self, endpoint, self.pes[name].sram, settings.sram_latency_ps)
+        """Return an endpoint's memory port."""
+        return self.transfers.memory(endpoint)
 
     def dma(self, endpoint: int) -> DmaEngine:
-        """Return an endpoint's DMA engine, made on first use."""
-        engine = self._engines.get(endpoint)
-        if engine is None:
-            engine = self._engines[endpoint] = DmaEngine(
-                self, endpoint, self.settings.dma_setup_ps, self.settings.dma_outstanding
-            )
-        return engine
+        """Return an endpoint's DMA engine."""
+        return self.transfers.dma(endpoint)
 
     @property
     def host(self) -> HostLink:
         """The host link."""
-        if self._host is None:
-            hosts = np.flatnonzero(self.machine.endpoint_kind == EndpointKind.HOST)
-            if not len(hosts):
-                raise NetworkError(f"{self.machine.name} has no host interface")
-            settings = self.settings
-            self._host = HostLink(
-                self, int(hosts[0]), settings.host_latency_ps, settings.host_flit_ps
-            )
-        return self._host
-
-    # ----------------------------------------------------------------------------- transfers
-    def new_transfer(
-        self,
-        write: bool,
-        requester: int,
-        target: int,
-        region: int,
-        offset: int,
-        words: NDArray[np.uint32],
-        label: str,
-    ) -> Transfer:
-        """Register a transfer. Its net is the application's from the data's source, if any."""
-        number = self._transfer_count
-        self._transfer_count += 1
-        source, sink = (requester, target) if write else (target, requester)
-        transfer = Transfer(
-            number=number,
-            net=self.mapping_net(source, sink),
-            write=write,
-            requester=requester,
-            target=target,
-            region=region,
-            offset=offset,
-            words=words,
-            label=label,
-            done=self.env.event(),
-        )
-        self.transfers[number] = transfer
-        return transfer
-
-    def mapping_net(self, source: int, sink: int) -> int:
-        """Return the number of the DMA net between two endpoints, or -1."""
-        nets: dict[tuple[int, int], int] | None = self.__dict__.get("_dma_nets")
-        if nets is None:
-            nets = self.__dict__["_dma_nets"] = {}
-            for index, net in enumerate(self.mapping.application.nets):
-                if net.dma:
-                    for name in net.sinks:
-                        ends = self.endpoint_of[str(net.source)], self.endpoint_of[str(name)]
-                        nets[ends] = index
-        return nets.get((source, sink), -1)
-
-    def finish_transfer(self, transfer: Transfer) -> None:
-        """Forget a complete transfer and wake who waits for it."""
-        del self.transfers[transfer.number]
-        transfer.done.succeed()
-
-    def send_request(self, transfer: Transfer, first_ps: int) -> None:
-        """Send a read request to a transfer's target."""
-        payload = np.zeros((1, 4), dtype=np.uint32)
-        payload[0, :3] = (transfer.region, transfer.offset, len(transfer.words))
-        self.memory(transfer.target).serve()
-        self._send_memory(
-            transfer.requester, transfer.target, 2 * transfer.number, transfer.net, payload,
-            first_ps, 0,
-        )  # fmt: skip
-
-    def send_flits(
-        self,
-        source: int,
-        target: int,
-        transfer: Transfer,
-        rows: NDArray[np.uint32],
-        first_ps: int,
-        gap_ps: int,
-    ) -> None:
-        """Send a transfer's data as a train of one-flit packets."""
-        key = 2 * transfer.number + 1
-        self._send_memory(source, target, key, transfer.net, rows, first_ps, gap_ps)
-
-    def _send_memory(
-        self,
-        source: int,
-        target: int,
-        key: int,
-        net: int,
-        payload: NDArray[np.uint32],
-        first_ps: int,
-        gap_ps: int,
-    ) -> None:
-        count = len(payload)
-        vertex = self.vertex_at.get(source, -1)
-        first = int(self.sequence[vertex])
-        self.sequence[vertex] += count
-        self.send(
-            Sends(
-                port=np.full(count, self.machine.endpoint_dma_port[source], dtype=np.int32),
-                earliest_ps=np.full(count, first_ps, dtype=np.int64),
-                gap_ps=np.full(count, gap_ps, dtype=np.int64),
-                route=np.full(count, self._leg(source, target), dtype=np.int32),
-                source=np.full(count, vertex, dtype=np.int32),
-                seq=np.arange(first, first + count, dtype=np.int64),
-                key=np.full(count, key & 0xFFFFFFFF, dtype=np.uint32),
-                payload=payload,
-                net=np.full(count, net, dtype=np.int32),
-                tick=np.full(count, self.clock.current(), dtype=np.int32),
-                tag=np.arange(count, dtype=np.int32),
-            ),
-            by_software=False,
-        )
-
-    def _leg(self, source: int, target: int) -> int:
-        leg = self._legs.get((source, target))
-        if leg is None:
-            route = unicast(self.machine, source, target, payload_bits=128, memory=True, dma=True)
-            leg = self._legs[source, target] = int(self.add_routes([route])[0])
-        return leg
+        return self.transfers.host
 
     # ------------------------------------------------------------------------------ sending
     def add_routes(self, routes: Sequence[Route]) -> NDArray[np.int32]:
@@ -464,56 +323,7 @@ class Simulation:
             end = max(end, self.network.last_accepted_ps(int(cores.port[core])))
         return end
 
-    def accepted_event(self, core: int) -> simpy.Event:
-        """Return an event for the moment at which a core's last send has been accepted."""
-        event = self.env.event()
-        port = int(self.cores.port[core])
-        self._watch(ACCEPTED, port, PROGRAM, event.succeed)
-        self.network.watch_accepted(port)
-        return event
-
-    def when_free(self, core: int, action: Callable[[], None]) -> None:
-        """Call ``action`` when a core's open handler has ended."""
-        if self.script_left(core):
-            port = int(self.cores.port[core])
-            self._watch(ACCEPTED, port, PROGRAM, lambda: self.when_free(core, action))
-            self.network.watch_accepted(port)
-        else:
-            at(self.env, max(self.handler_end(core), int(self.env.now)), PROGRAM, action)
-
-    def watch_inbox(self, inbox: int, count: int) -> simpy.Event:
-        """Return an event for the moment at which an inbox holds ``count`` packets."""
-        event = self.env.event()
-        self._watch(0, inbox, PROGRAM, event.succeed)
-        self.network.watch_inbox(inbox, count)
-        return event
-
-    def watch_memory(self, inbox: int, count: int, action: Callable[[], None]) -> None:
-        """Call ``action`` as a device when a memory inbox holds ``count`` packets."""
-        self.synchronise()
-        if self.network.waiting(inbox) >= count:
-            at(self.env, int(self.env.now), DEVICE, action)
-            return
-        self._watch(0, inbox, DEVICE, action)
-        self.network.watch_inbox(inbox, count)
-
-    def _watch(self, kind: int, index: int, phase: int, action: Callable[[], Any]) -> None:
-        self._watchers.setdefault((kind, index), []).append((phase, action))
-
-    def _notify(self, kind: int, index: int, time_ps: int) -> None:
-        for phase, action in self._watchers.pop((kind, index), []):
-            at(self.env, max(time_ps, int(self.env.now)), phase, action)
-
     # ------------------------------------------------------------------------------ accounts
-    @property
-    def dram_bytes_moved(self) -> int:
-        """Bytes read from and written to DRAM."""
-        return sum(
-            port.bytes_moved
-            for endpoint, port in self._memories.items()
-            if self.machine.endpoint_kind[endpoint] == EndpointKind.DRAM
-        )
-
     def charge_kernels(self) -> None:
         """Note in the cost table which operations the batched kernels and the system have done."""
         used = self.costs.used
@@ -568,7 +378,7 @@ class Simulation:
     def _advance(self, until_ps: int | None) -> bool:
         """Do the next thing; return whether there may be more."""
         following = self.env.peek()
-        if self._watchers and self.network.lazy:
+        if self.watches and self.network.lazy:
             limit = min(following, FOREVER - 1 if until_ps is None else until_ps)
             network_time = self.network.next_time()
             if network_time <= limit:

@@ -96,7 +96,7 @@ class StepGroup:
     def _when_free(self, row: int) -> None:
         """Run a late row as soon as its handler has ended."""
         core = int(self.cores[row])
-        self.simulation.when_free(core, lambda: self._run_late(row))
+        self.simulation.watches.when_free(core, lambda: self._run_late(row))
 
     def _run_late(self, row: int) -> None:
         simulation = self.simulation

@@ -175,7 +175,7 @@ def test_dma_writes_and_reads_back(memory: tuple[int, ...], network: str) -> Non
         sram.reserve("data", 64)
     sram.map("data", store)
     simulation.run()
-    assert simulation.dram_bytes_moved == ((7 + 3 + 2) * 4 if is_dram else 0)
+    assert simulation.transfers.dram_bytes_moved == ((7 + 3 + 2) * 4 if is_dram else 0)
 
 
 def test_a_dma_engine_keeps_so_many_transfers_under_way(network: str) -> None:

@@ -277,7 +277,7 @@ def test_a_stalled_run_says_who_waits_for_what(network: str) -> None:
     words = np.zeros(100, dtype=np.uint32)
     simulation.pes["d"].sram.map("data", words)
     ends = simulation.endpoint_of
-    lost = simulation.new_transfer(True, ends["c"], ends["d"], 0, 0, words, "weights of layer 2")
+    lost = simulation.transfers.new(True, ends["c"], ends["d"], 0, 0, words, "weights of layer 2")
     with pytest.raises(StalledError) as caught:
         simulation.run()
     # d's handler of tick 0 ends after 500 cycles, a's after two sends more.

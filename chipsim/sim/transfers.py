@@ -1,0 +1,203 @@
+"""Memory transfers: who has which memory, engine and link, and what is under way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import NetworkError
+from chipsim.machine.model import EndpointKind
+from chipsim.machine.routes import unicast
+from chipsim.network.api import Sends
+from chipsim.sim.dma import DmaEngine
+from chipsim.sim.host import HostLink
+from chipsim.sim.memory import MemoryPort, Transfer
+from chipsim.sim.sram import Sram
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+
+class Transfers:
+    """Memories, DMA engines and the host link of a simulation, made on first use.
+
+    Attributes
+    ----------
+    open : dict of int to Transfer
+        Transfers under way, by number.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.open: dict[int, Transfer] = {}
+        self._count = 0
+        self._memories: dict[int, MemoryPort] = {}
+        self._engines: dict[int, DmaEngine] = {}
+        self._legs: dict[tuple[int, int], int] = {}
+        self._host: HostLink | None = None
+        ends = simulation.endpoint_of
+        self._nets = {
+            (ends[str(net.source)], ends[str(sink)]): index
+            for index, net in enumerate(simulation.mapping.application.nets)
+            if net.dma
+            for sink in net.sinks
+        }
+
+    def memory(self, endpoint: int) -> MemoryPort:
+        """Return an endpoint's memory port, made on first use."""
+        port = self._memories.get(endpoint)
+        if port is None:
+            port = self._memories[endpoint] = self._make_memory(endpoint)
+        return port
+
+    def _make_memory(self, endpoint: int) -> MemoryPort:
+        settings = self.simulation.settings
+        if self.simulation.machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
+            label = self.simulation.machine.endpoint_label(endpoint)
+            sram = Sram(label, settings.dram_bytes)
+            return MemoryPort(
+                self.simulation, endpoint, sram, settings.dram_latency_ps, settings.dram_flit_ps
+            )
+        name = list(self.simulation.vertex_number)[self.simulation.vertex_at[endpoint]]
+        return MemoryPort(
+            self.simulation, endpoint, self.simulation.pes[name].sram, settings.sram_latency_ps
+        )
+
+    def dma(self, endpoint: int) -> DmaEngine:
+        """Return an endpoint's DMA engine, made on first use."""
+        engine = self._engines.get(endpoint)
+        if engine is None:
+            engine = self._engines[endpoint] = DmaEngine(
+                self.simulation,
+                endpoint,
+                self.simulation.settings.dma_setup_ps,
+                self.simulation.settings.dma_outstanding,
+            )
+        return engine
+
+    @property
+    def host(self) -> HostLink:
+        """The host link."""
+        if self._host is None:
+            hosts = np.flatnonzero(self.simulation.machine.endpoint_kind == EndpointKind.HOST)
+            if not len(hosts):
+                raise NetworkError(f"{self.simulation.machine.name} has no host interface")
+            settings = self.simulation.settings
+            self._host = HostLink(
+                self.simulation, int(hosts[0]), settings.host_latency_ps, settings.host_flit_ps
+            )
+        return self._host
+
+    def new(
+        self,
+        write: bool,
+        requester: int,
+        target: int,
+        region: int,
+        offset: int,
+        words: NDArray[np.uint32],
+        label: str,
+    ) -> Transfer:
+        """Register a transfer. Its net is the application's from the data's source, if any."""
+        number = self._count
+        self._count += 1
+        source, sink = (requester, target) if write else (target, requester)
+        transfer = Transfer(
+            number=number,
+            net=self.net_between(source, sink),
+            write=write,
+            requester=requester,
+            target=target,
+            region=region,
+            offset=offset,
+            words=words,
+            label=label,
+            done=self.simulation.env.event(),
+        )
+        self.open[number] = transfer
+        return transfer
+
+    def net_between(self, source: int, sink: int) -> int:
+        """Return the number of the DMA net between two endpoints, or -1."""
+        return self._nets.get((source, sink), -1)
+
+    def finish(self, transfer: Transfer) -> None:
+        """Forget a complete transfer and wake who waits for it."""
+        del self.open[transfer.number]
+        transfer.done.succeed()
+
+    def send_request(self, transfer: Transfer, first_ps: int) -> None:
+        """Send a read request to a transfer's target."""
+        payload = np.zeros((1, 4), dtype=np.uint32)
+        payload[0, :3] = (transfer.region, transfer.offset, len(transfer.words))
+        self.memory(transfer.target).serve()
+        self._send_memory(
+            transfer.requester, transfer.target, 2 * transfer.number, transfer.net, payload,
+            first_ps, 0,
+        )  # fmt: skip
+
+    def send_flits(
+        self,
+        source: int,
+        target: int,
+        transfer: Transfer,
+        rows: NDArray[np.uint32],
+        first_ps: int,
+        gap_ps: int,
+    ) -> None:
+        """Send a transfer's data as a train of one-flit packets."""
+        key = 2 * transfer.number + 1
+        self._send_memory(source, target, key, transfer.net, rows, first_ps, gap_ps)
+
+    def _send_memory(
+        self,
+        source: int,
+        target: int,
+        key: int,
+        net: int,
+        payload: NDArray[np.uint32],
+        first_ps: int,
+        gap_ps: int,
+    ) -> None:
+        count = len(payload)
+        vertex = self.simulation.vertex_at.get(source, -1)
+        first = int(self.simulation.sequence[vertex])
+        self.simulation.sequence[vertex] += count
+        self.simulation.send(
+            Sends(
+                port=np.full(
+                    count, self.simulation.machine.endpoint_dma_port[source], dtype=np.int32
+                ),
+                earliest_ps=np.full(count, first_ps, dtype=np.int64),
+                gap_ps=np.full(count, gap_ps, dtype=np.int64),
+                route=np.full(count, self._leg(source, target), dtype=np.int32),
+                source=np.full(count, vertex, dtype=np.int32),
+                seq=np.arange(first, first + count, dtype=np.int64),
+                key=np.full(count, key & 0xFFFFFFFF, dtype=np.uint32),
+                payload=payload,
+                net=np.full(count, net, dtype=np.int32),
+                tick=np.full(count, self.simulation.clock.current(), dtype=np.int32),
+                tag=np.arange(count, dtype=np.int32),
+            ),
+            by_software=False,
+        )
+
+    def _leg(self, source: int, target: int) -> int:
+        leg = self._legs.get((source, target))
+        if leg is None:
+            route = unicast(
+                self.simulation.machine, source, target, payload_bits=128, memory=True, dma=True
+            )
+            leg = self._legs[source, target] = int(self.simulation.add_routes([route])[0])
+        return leg
+
+    @property
+    def dram_bytes_moved(self) -> int:
+        """Bytes read from and written to DRAM."""
+        return sum(
+            port.bytes_moved
+            for endpoint, port in self._memories.items()
+            if self.simulation.machine.endpoint_kind[endpoint] == EndpointKind.DRAM
+        )

@@ -1,0 +1,71 @@
+"""Who waits for the network: watches on inboxes and scripts, and what to do when they fire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from chipsim.network.api import ACCEPTED, INBOX
+from chipsim.network.instant import DEVICE, PROGRAM, at
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+
+class Watches:
+    """Actions that wait for packets or acceptances. False while nobody waits."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self._armed: dict[tuple[int, int], list[tuple[int, Callable[[], Any]]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._armed)
+
+    def accepted(self, core: int) -> simpy.Event:
+        """Return an event for the moment at which a core's last send has been accepted."""
+        event = self.simulation.env.event()
+        port = int(self.simulation.cores.port[core])
+        self._watch(ACCEPTED, port, PROGRAM, event.succeed)
+        self.simulation.network.watch_accepted(port)
+        return event
+
+    def when_free(self, core: int, action: Callable[[], None]) -> None:
+        """Call ``action`` when a core's open handler has ended."""
+        if self.simulation.script_left(core):
+            port = int(self.simulation.cores.port[core])
+            self._watch(ACCEPTED, port, PROGRAM, lambda: self.when_free(core, action))
+            self.simulation.network.watch_accepted(port)
+        else:
+            at(
+                self.simulation.env,
+                max(self.simulation.handler_end(core), int(self.simulation.env.now)),
+                PROGRAM,
+                action,
+            )
+
+    def inbox(self, inbox: int, count: int) -> simpy.Event:
+        """Return an event for the moment at which an inbox holds ``count`` packets."""
+        event = self.simulation.env.event()
+        self._watch(INBOX, inbox, PROGRAM, event.succeed)
+        self.simulation.network.watch_inbox(inbox, count)
+        return event
+
+    def memory(self, inbox: int, count: int, action: Callable[[], None]) -> None:
+        """Call ``action`` as a device when a memory inbox holds ``count`` packets."""
+        self.simulation.synchronise()
+        if self.simulation.network.waiting(inbox) >= count:
+            at(self.simulation.env, int(self.simulation.env.now), DEVICE, action)
+            return
+        self._watch(INBOX, inbox, DEVICE, action)
+        self.simulation.network.watch_inbox(inbox, count)
+
+    def _watch(self, kind: int, index: int, phase: int, action: Callable[[], Any]) -> None:
+        self._armed.setdefault((kind, index), []).append((phase, action))
+
+    def notify(self, kind: int, index: int, time_ps: int) -> None:
+        """Do what waits for a watch; networks call it (:data:`chipsim.network.api.Notify`)."""
+        for phase, action in self._armed.pop((kind, index), []):
+            at(self.simulation.env, max(time_ps, int(self.simulation.env.now)), phase, action)
