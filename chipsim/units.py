@@ -7,6 +7,7 @@ A number of clock cycles is rounded **once**, from the count and the clock, so t
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ FOREVER = 2**62
 """A time no simulation reaches (53 days of chip time), in ps."""
 
 
+@lru_cache(maxsize=4096)
 def cycles(count: int, clock_mhz: float) -> int:
     """Return the duration of ``count`` clock cycles [ps], rounded once, half to even.
 

@@ -63,6 +63,8 @@ class Cores:
         self.awake_cycles = self.data[handlers.AWAKE_CYCLES]
         self.awake_ps = self.data[handlers.AWAKE_PS]
         self.tick[:] = -1
+        self._none_left = np.zeros(len(endpoints), dtype=np.int32)
+        self._never = np.full(len(endpoints), -1, dtype=np.int64)
 
     def begin(
         self, cores: NDArray[np.int32], tick: int, start_ps: int, ticked: bool = True
@@ -75,7 +77,10 @@ class Cores:
 
         A core whose last send was accepted knows its end (``busy_ps``), even if that lies ahead.
         """
-        left, last = network.accepted(self.port[cores])
+        if self.packets_out[cores].any():
+            left, last = network.accepted(self.port[cores])
+        else:  # nothing to ask the network: nobody has sent
+            left, last = self._none_left[: len(cores)], self._never[: len(cores)]
         log = self.log
         free, closed = handlers.settle_handlers(
             self.data, cores, left, last, now_ps, log.clock.offset_ps, log.clock.tick_ps, log.totals

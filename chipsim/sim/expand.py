@@ -86,3 +86,50 @@ def number_packets(
         earliest[i] = first_ps[position[i]]
         gaps[i] = gap_ps
     return seq, earliest, gaps
+
+
+@compiled
+def train(
+    count: int,
+    port: int,
+    first_ps: int,
+    gap_ps: int,
+    route: int,
+    source: int,
+    first_seq: int,
+    key: int,
+    net: int,
+    tick: int,
+) -> tuple[
+    NDArray[np.int32],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.int64],
+    NDArray[np.uint32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.int32],
+]:
+    """Return the columns of a train of packets that differ in seq and tag only.
+
+    The columns are port, earliest_ps, gap_ps, route, source, seq, key, net, tick, tag.
+    """
+    tag = np.empty(count, np.int32)
+    seq = np.empty(count, np.int64)
+    for i in range(count):
+        tag[i] = i
+        seq[i] = first_seq + i
+    return (
+        np.full(count, port, np.int32),
+        np.full(count, first_ps, np.int64),
+        np.full(count, gap_ps, np.int64),
+        np.full(count, route, np.int32),
+        np.full(count, source, np.int32),
+        seq,
+        np.full(count, key, np.uint32),
+        np.full(count, net, np.int32),
+        np.full(count, tick, np.int32),
+        tag,
+    )

@@ -154,6 +154,12 @@ class ProcessingElement:
         """The last tick handled (-1 before the first)."""
         return int(self.simulation.cores.tick[self.core])
 
+    @property
+    def receive_capacity(self) -> int:
+        """Packets that the receive FIFO holds, 0 if it has no limit."""
+        machine = self.simulation.machine
+        return int(machine.port_capacity[machine.endpoint_sink[self.endpoint]])
+
     def begin_handler(self, tick: int | None) -> None:
         """Open a handler; ``None`` for one that no tick started."""
         number = self.tick if tick is None else tick
@@ -178,7 +184,10 @@ class ProcessingElement:
     def until_idle(self) -> Waiting:
         """Wait until the open handler's work and sends are done, and leave it open."""
         simulation = self.simulation
-        while simulation.script_left(self.core):
+        sent = simulation.cores.open.item(self.core) and simulation.cores.packets_out.item(
+            self.core
+        )
+        while sent and simulation.script_left(self.core):
             yield simulation.watches.accepted(self.core)
         end = simulation.handler_end(self.core)
         if end > simulation.env.now:
@@ -190,6 +199,8 @@ class ProcessingElement:
         """Wait until the open handler, if any, has ended, and close it."""
         simulation = self.simulation
         yield from self.until_idle()
+        if not simulation.cores.open.item(self.core):
+            return
         simulation.cores.settle(self._index, simulation.network, int(simulation.env.now))
 
     def run(self) -> Waiting:

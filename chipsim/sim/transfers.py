@@ -12,6 +12,7 @@ from chipsim.machine.model import EndpointKind
 from chipsim.machine.routes import unicast
 from chipsim.network.api import Sends
 from chipsim.sim.dma import DmaEngine
+from chipsim.sim.expand import train
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort, Transfer
 from chipsim.sim.sram import Sram
@@ -161,28 +162,25 @@ class Transfers:
         first_ps: int,
         gap_ps: int,
     ) -> None:
+        simulation = self.simulation
         count = len(payload)
-        vertex = self.simulation.vertex_at.get(source, -1)
-        first = int(self.simulation.sequence[vertex])
-        self.simulation.sequence[vertex] += count
-        self.simulation.send(
-            Sends(
-                port=np.full(
-                    count, self.simulation.machine.endpoint_dma_port[source], dtype=np.int32
-                ),
-                earliest_ps=np.full(count, first_ps, dtype=np.int64),
-                gap_ps=np.full(count, gap_ps, dtype=np.int64),
-                route=np.full(count, self._leg(source, target), dtype=np.int32),
-                source=np.full(count, vertex, dtype=np.int32),
-                seq=np.arange(first, first + count, dtype=np.int64),
-                key=np.full(count, key & 0xFFFFFFFF, dtype=np.uint32),
-                payload=payload,
-                net=np.full(count, net, dtype=np.int32),
-                tick=np.full(count, self.simulation.clock.current(), dtype=np.int32),
-                tag=np.arange(count, dtype=np.int32),
-            ),
-            by_software=False,
+        vertex = simulation.vertex_at.get(source, -1)
+        first_seq = simulation.sequence.item(vertex)
+        simulation.sequence[vertex] += count
+        port, earliest, gap, route, sender, seq, keys, nets, tick, tag = train(
+            count,
+            simulation.machine.endpoint_dma_port.item(source),
+            first_ps,
+            gap_ps,
+            self._leg(source, target),
+            vertex,
+            first_seq,
+            key & 0xFFFFFFFF,
+            net,
+            simulation.clock.current(),
         )
+        sends = Sends(port, earliest, gap, route, sender, seq, keys, payload, nets, tick, tag)
+        simulation.send(sends, by_software=False)
 
     def _leg(self, source: int, target: int) -> int:
         leg = self._legs.get((source, target))
