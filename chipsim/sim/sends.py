@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +80,7 @@ def payload_rows(payload: object, count: int, words: int, net: str) -> NDArray[n
     rows = np.zeros((count, PAYLOAD_WORDS), dtype=np.uint32)
     if payload is None or count == 0:
         return rows
-    array = np.ascontiguousarray(payload)
-    if array.dtype.kind in "iu" and array.dtype.itemsize != 4:
-        array = array.astype(np.uint32)
+    array = _words(np.ascontiguousarray(payload), net)
     if array.size % count:
         raise ProgramError(
             f"net {net}: got {array.size} payload values for {count} packets; "
@@ -96,6 +95,31 @@ def payload_rows(payload: object, count: int, words: int, net: str) -> NDArray[n
     used = min(words, bits.shape[1])
     rows[:, :used] = bits[:, :used]
     return rows
+
+
+def _words(array: NDArray[Any], net: str) -> NDArray[Any]:
+    """Return whole numbers as uint32, floating-point numbers as they are.
+
+    Raises
+    ------
+    ProgramError
+        For whole numbers that 32 bit cannot hold, and for other types.
+    """
+    if array.dtype.kind in "iub":
+        if array.dtype.itemsize == 4:
+            return array
+        if array.size and (array.min() < -(2**31) or array.max() >= 2**32):
+            raise ProgramError(
+                f"net {net}: got payload values from {array.min()} to {array.max()}, expected "
+                "whole numbers of 32 bit; send the bits of larger ones as several words"
+            )
+        return array.astype(np.int64).astype(np.uint32)
+    if array.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ProgramError(
+            f"net {net}: got a payload of {array.dtype}, expected whole numbers of 32 bit, float32 "
+            "or float64"
+        )
+    return array
 
 
 class SendPlan:

@@ -113,6 +113,21 @@ def test_packets_that_are_there_already_are_received_at_once(network: str) -> No
     simulation.run()
 
 
+def test_whole_numbers_travel_as_words(network: str) -> None:
+    given = [0, 2**32 - 1, -1, 7]
+
+    def listen(pe: Any) -> Any:
+        packets = yield pe.receive(4)
+        assert packets.payload[:, 0].tolist() == [0, 2**32 - 1, 2**32 - 1, 7]
+
+    simulation = scripted_simulation(
+        {"a": send_once(0, 1, 2, 3, payload=given), "b": listen},
+        [Net("out", "a", ("b",), key_bits=2, payload_bits=32)],
+        network=network,
+    )
+    simulation.run()
+
+
 def test_floats_travel_as_their_bits(network: str) -> None:
     singles = np.array([1.5, -2.25e-30, np.pi], dtype=np.float32)
     doubles = np.array([np.e, -1e-300])

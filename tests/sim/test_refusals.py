@@ -124,6 +124,14 @@ WRONG = {
         acts(lambda pe: pe.send("out", [1, 2], [1, 2, 3])),
         r"net out: got 3 payload values for 2 packets; expected the same number for each",
     ),
+    "payload too large": (
+        acts(lambda pe: pe.send("out", [1, 2], [5, 2**32])),
+        r"net out: got payload values from 5 to 4294967296, expected whole numbers of 32 bit",
+    ),
+    "payload of text": (
+        acts(lambda pe: pe.send("out", [1], ["a"])),
+        r"net out: got a payload of <U1, expected whole numbers of 32 bit, float32 or float64",
+    ),
     "receive nothing": (
         yields(lambda pe: pe.receive(0)),
         r"pe.receive: got count=0, expected at least 1",
