@@ -212,7 +212,7 @@ class TrainingRun:
         right = predictions(self.chip.loss.first[: len(job)]) == labels
         tally.right += int(right.sum())
         tally.seen += len(job)
-        tally.loss += float(self.chip.loss.loss[: len(job)].sum(dtype=np.float64))
+        tally.loss += sum(self.chip.loss.loss[: len(job)].tolist())  # one by one, as off the chip
         if job.update:
             self.batches_trained += 1
             epoch.batches += 1

@@ -27,7 +27,7 @@ from eventprop_apps.programs.inbox import Strays, errors_of, pointers, spikes_of
 from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, BEGIN_BARRIER, Plan
 
 RECEIVE_AT_ONCE = 256
-"""Weight packets drained in one go: well below the receive FIFO's 1,024."""
+"""Weight packets drained in one go, at most a quarter of the receive FIFO (by default 1,024)."""
 
 
 class SpikeLog(Protocol):
@@ -182,8 +182,10 @@ class LayerProgram(Program):
     def _new_weights(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
         receiver = self.receiver
         receiver.begin()
+        room = pe.receive_capacity
+        at_once = min(RECEIVE_AT_ONCE, max(1, room // 4)) if room else RECEIVE_AT_ONCE
         while receiver.left:
-            count = min(receiver.left, RECEIVE_AT_ONCE)
+            count = min(receiver.left, at_once)
             packets = yield pe.receive(count, on_stall=receiver.lost)
             ours = packets.net == self.weight_net
             self.kernel.strays.stale_phase += int((~ours).sum())

@@ -80,7 +80,7 @@ class OptimiserProgram(Program):
         if not self.keep_sums:
             for total in self.sums:
                 total[:] = 0
-        outstanding = pe.simulation.settings.dma_outstanding
+        outstanding = pe.simulation.dma(pe.endpoint).max_outstanding
         yield from gather(pe, self.model, self.sources[:samples], self.sums, outstanding)
         if not update or self.adam is None:
             return
