@@ -99,7 +99,7 @@ def evaluate(
     >>> spikes[0, 0] = 1
     >>> result = evaluate([np.array([[5.0, 5.0], [1.0, 1.0]])], spikes, labels=[0])
     >>> result.first_spike_times
-    array([[ 2, 10]], dtype=int32)
+    array([[ 3, 10]], dtype=int32)
     """
     constants: dict[str, Any] = {
         "factors": factors, "dt_ms": dt_ms, "tau_mem_ms": tau_mem_ms, "tau_syn_ms": tau_syn_ms

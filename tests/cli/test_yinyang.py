@@ -16,7 +16,6 @@ from chipsim.cli.main import main
 from chipsim.trace.rundir import read_status
 
 SMALL = [
-    *("--network", "simpy"),
     *("--set", "train.epochs=1"),
     *("--set", "train.batch=2"),
     *("--set", "data.train_samples=4"),
