@@ -16,9 +16,10 @@ LEVELS = ("low", "high")
 
 @dataclass(frozen=True)
 class ChipSettings:
-    """What :class:`~chipsim.sim.simulation.Simulation` needs of a description.
+    """What every :class:`~chipsim.sim.simulation.Simulation` needs of a description.
 
-    Reading it marks the figures as read, so that the assumed ones are listed in the run's summary.
+    Reading it marks the figures as read, so that the assumed ones are listed in the run's summary;
+    those of memories, DMA and host are therefore read only where a run uses these.
     """
 
     level: str
@@ -27,14 +28,6 @@ class ChipSettings:
     sram_bytes: int
     barrier_us: float
     costs: dict[str, Cost]
-    dma_setup_ps: int
-    dma_outstanding: int
-    sram_latency_ps: int
-    dram_latency_ps: int
-    dram_flit_ps: int
-    dram_bytes: int
-    host_latency_ps: int
-    host_flit_ps: int
 
     @classmethod
     def read(
@@ -45,8 +38,6 @@ class ChipSettings:
         if level not in LEVELS:
             raise DescriptionError("clock level", [f"got {level!r}{did_you_mean(level, LEVELS)}"])
         clock = figures.number(f"pe.levels.{level}_mhz")
-        flit_bytes = figures.integer("dma.bytes_per_flit")
-        dram_gbps = figures.number("dram.interface_gbps") * figures.number("dram.efficiency")
         return cls(
             level=level,
             clock_mhz=clock,
@@ -54,23 +45,67 @@ class ChipSettings:
             sram_bytes=figures.integer("pe.app_data_kb") * KB,
             barrier_us=figures.number("pe.barrier_us"),
             costs=_costs(figures),
-            dma_setup_ps=cycles(figures.integer("dma.setup_cycles"), clock),
-            dma_outstanding=figures.integer("dma.max_outstanding"),
-            sram_latency_ps=cycles(
-                figures.integer("dma.sram_access_cycles"), figures.number("noc.clock_mhz")
-            ),
-            dram_latency_ps=ns(figures.number("dram.latency_ns")),
-            dram_flit_ps=_flit_ps(flit_bytes, dram_gbps),
-            dram_bytes=figures.integer("dram.capacity_gb")
-            * KB**3
-            // figures.integer("dram.interfaces"),
-            host_latency_ps=us(figures.number("host.latency_us")),
-            host_flit_ps=_flit_ps(flit_bytes, figures.number("host.link_gbps")),
         )
 
 
-def _flit_ps(flit_bytes: int, gbps: float) -> int:
+@dataclass(frozen=True)
+class MemorySettings:
+    """A memory as its responder sees it: latency and time per flit [ps], size [byte]."""
+
+    latency_ps: int
+    flit_ps: int
+    nbytes: int
+
+    @classmethod
+    def sram(cls, figures: Description) -> MemorySettings:
+        """Read a PE's SRAM; the NoC is its only limit."""
+        latency = figures.integer("dma.sram_access_cycles")
+        clock = figures.number("noc.clock_mhz")
+        return cls(cycles(latency, clock), 0, figures.integer("pe.app_data_kb") * KB)
+
+    @classmethod
+    def dram(cls, figures: Description) -> MemorySettings:
+        """Read one DRAM interface."""
+        gbps = figures.number("dram.interface_gbps") * figures.number("dram.efficiency")
+        size = figures.integer("dram.capacity_gb") * KB**3
+        return cls(
+            ns(figures.number("dram.latency_ns")),
+            _flit_ps(figures, gbps),
+            size // figures.integer("dram.interfaces"),
+        )
+
+
+@dataclass(frozen=True)
+class DmaSettings:
+    """A PE's DMA engine: set-up time [ps] and transfers under way at once."""
+
+    setup_ps: int
+    outstanding: int
+
+    @classmethod
+    def read(cls, figures: Description, clock_mhz: float) -> DmaSettings:
+        """Read the figures of a description."""
+        setup = cycles(figures.integer("dma.setup_cycles"), clock_mhz)
+        return cls(setup, figures.integer("dma.max_outstanding"))
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """The host link: latency and time per flit's payload [ps]."""
+
+    latency_ps: int
+    flit_ps: int
+
+    @classmethod
+    def read(cls, figures: Description) -> HostSettings:
+        """Read the figures of a description."""
+        rate = _flit_ps(figures, figures.number("host.link_gbps"))
+        return cls(us(figures.number("host.latency_us")), rate)
+
+
+def _flit_ps(figures: Description, gbps: float) -> int:
     """Time of one flit's payload at a rate [ps], rounded once."""
+    flit_bytes = figures.integer("dma.bytes_per_flit")
     return max(1, round(Fraction(8 * flit_bytes * 1000) / Fraction(str(gbps))))
 
 

@@ -15,6 +15,7 @@ from chipsim.sim.dma import DmaEngine
 from chipsim.sim.expand import train
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort, Transfer
+from chipsim.sim.settings import DmaSettings, HostSettings, MemorySettings
 from chipsim.sim.sram import Sram
 
 if TYPE_CHECKING:
@@ -54,27 +55,26 @@ class Transfers:
         return port
 
     def _make_memory(self, endpoint: int) -> MemoryPort:
-        settings = self.simulation.settings
-        if self.simulation.machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
-            label = self.simulation.machine.endpoint_label(endpoint)
-            sram = Sram(label, settings.dram_bytes)
-            return MemoryPort(
-                self.simulation, endpoint, sram, settings.dram_latency_ps, settings.dram_flit_ps
-            )
-        name = list(self.simulation.vertex_number)[self.simulation.vertex_at[endpoint]]
-        return MemoryPort(
-            self.simulation, endpoint, self.simulation.pes[name].sram, settings.sram_latency_ps
-        )
+        machine = self.simulation.machine
+        figures = machine.description
+        if machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
+            dram = MemorySettings.dram(figures)
+            store = Sram(machine.endpoint_label(endpoint), dram.nbytes)
+            return MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
+        vertex = list(self.simulation.vertex_number)[self.simulation.vertex_at[endpoint]]
+        sram = self.simulation.pes[vertex].sram
+        latency = MemorySettings.sram(figures).latency_ps
+        return MemoryPort(self.simulation, endpoint, sram, latency)
 
     def dma(self, endpoint: int) -> DmaEngine:
         """Return an endpoint's DMA engine, made on first use."""
         engine = self._engines.get(endpoint)
         if engine is None:
+            settings = DmaSettings.read(
+                self.simulation.machine.description, self.simulation.clock_mhz
+            )
             engine = self._engines[endpoint] = DmaEngine(
-                self.simulation,
-                endpoint,
-                self.simulation.settings.dma_setup_ps,
-                self.simulation.settings.dma_outstanding,
+                self.simulation, endpoint, settings.setup_ps, settings.outstanding
             )
         return engine
 
@@ -85,9 +85,9 @@ class Transfers:
             hosts = np.flatnonzero(self.simulation.machine.endpoint_kind == EndpointKind.HOST)
             if not len(hosts):
                 raise NetworkError(f"{self.simulation.machine.name} has no host interface")
-            settings = self.simulation.settings
+            settings = HostSettings.read(self.simulation.machine.description)
             self._host = HostLink(
-                self.simulation, int(hosts[0]), settings.host_latency_ps, settings.host_flit_ps
+                self.simulation, int(hosts[0]), settings.latency_ps, settings.flit_ps
             )
         return self._host
 
