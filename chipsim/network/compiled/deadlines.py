@@ -27,13 +27,14 @@ from chipsim.network.compiled.layout import (
     LEAVES,
     MASK,
     NONE,
+    OPEN,
     PORT_STRIDE,
     REQUESTS,
     STAGE,
     TO,
     WAIT,
 )
-from chipsim.network.compiled.ports import leave
+from chipsim.network.compiled.ports import leave, mark
 from chipsim.network.compiled.queue import push
 from chipsim.network.compiled.state import State
 
@@ -106,11 +107,17 @@ def drop_rest(net: State, port: int, copy: int, now: int) -> None:
 
 @inlined
 def withdraw(net: State, port: int, channel: int, now: int) -> None:
-    """Take back the port's request for the output, unless another packet of a pool has one."""
+    """Take back the port's request for the output, unless another packet of a pool has one.
+
+    That packet is the port's candidate from now on, and may be granted at this very instant: it
+    may be memory traffic, which a stalling sink takes where it had no slot for the dropped one.
+    """
     if net.ports[port + KIND] & KIND_MASK != KIND_FIFO:
         copy = net.ports[port + HEAD]
         while copy >= 0 and net.copies[copy + ARRIVED] <= now:
             if branch_on(net, copy, channel) >= 0:
+                if net.channels[channel + OPEN] <= now:
+                    mark(net, channel)
                 return
             copy = net.copies[copy + AFTER]
     net.channels[channel + REQUESTS] &= ~net.ports[port + BIT]

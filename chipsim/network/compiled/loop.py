@@ -9,6 +9,7 @@ from chipsim.network.compiled.layout import (
     CODE,
     COPY_NEED,
     COPY_ROOM,
+    DIRTY_COUNT,
     DONE,
     DUE_COUNT,
     EVENT_DEADLINE,
@@ -126,6 +127,8 @@ def run(directory: I64, until: int) -> int:
     status = DONE
     while True:
         time = next_event_time(net)
+        if scalars[DIRTY_COUNT] > 0:  # drops made others candidates: a further round
+            time = scalars[NOW]
         if scalars[FIRED_COUNT] > 0 and time > scalars[NOW]:
             break
         if time > until:
