@@ -42,6 +42,12 @@ from eventprop_apps.optimisers.adam import Adam, AdamSettings
 from eventprop_apps.programs.plan import Job
 
 PACKAGES = ("chipsim", "numpy", "numba", "simpy", "networkx", "pyarrow", "pydantic")
+FLOAT64 = {
+    "name": "model.dtype",
+    "value": "float64",
+    "kind": "U",
+    "source": "not the hardware's: the M4F computes in float32; errors take 64-bit payloads",
+}
 
 
 def run_yinyang(
@@ -265,8 +271,11 @@ class TrainingRun:
         """Return the fields of the summary that do not depend on the host."""
         strays = self.chip.strays
         last = self.epochs[-1]
+        accounted = account(self.chip.simulation)
+        if self.model.dtype == np.dtype(np.float64):
+            accounted["assumptions"].append(FLOAT64)
         return {
-            **account(self.chip.simulation),
+            **accounted,
             "seed": self.seed,
             "test_accuracy": last.test.accuracy,
             "train_accuracy": last.train.accuracy,
