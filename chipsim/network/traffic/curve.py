@@ -9,15 +9,14 @@ from pathlib import Path
 from chipsim.errors import NetworkError
 from chipsim.network.traffic.result import TrafficResult
 
-_COLUMNS = ("rate", "offered", "accepted", "mean", "p50", "p99", "max", "load max", "load mean", "")
+_COLUMNS = ("rate", "offered", "accepted", "mean", "p50", "p99", "max", "max", "mean")
 _SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def header() -> list[str]:
     """Return the two lines above the rows of :func:`row`."""
-    units = ("pkt/node/cyc", "", "", "latency [cyc]", "", "", "", "channel", "", "")
-    above = "".join(f"{unit:>12}" if i else f"{unit:<12}" for i, unit in enumerate(units[:4]))
-    return [above.rstrip(), "".join(f"{name:>10}" for name in _COLUMNS).rstrip()]
+    above = f"{'[packets/node/cycle]':>30}{'latency [cycles]':>40}{'channel load':>20}"
+    return [above, "".join(f"{name:>10}" for name in _COLUMNS)]
 
 
 def row(result: TrafficResult) -> str:

@@ -93,11 +93,11 @@ class TrafficResult:
 
     @property
     def saturated(self) -> bool:
-        """Whether the network took less than 95 % of what was offered, or packets were censored.
+        """Whether the network took less than 98 % of what was offered, or packets were censored.
 
         Needs a window long against the latency: what is under way at its end counts as not taken.
         """
-        return self.accepted_rate < 0.95 * self.offered_rate or self.censored > 0
+        return self.accepted_rate < 0.98 * self.offered_rate or self.censored > 0
 
 
 def latencies(window: WindowStatistics, bin_ps: int, cycle_ps: float) -> dict[str, float | None]:
