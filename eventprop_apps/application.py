@@ -65,8 +65,11 @@ def host_place(machine: Machine) -> Place:
                 int(machine.endpoint_chip[endpoint]),
             )
     raise MappingError(
-        f"EventProp on {machine.name}",
-        ["the machine has no host interface to load samples from; take a chip such as spinnaker2"],
+        machine.name,
+        [
+            "EventProp: the machine has no host interface to load samples from; take a chip such "
+            "as spinnaker2"
+        ],
     )
 
 

@@ -289,13 +289,15 @@ PE: Mapping[str, Spec] = {
     "pe.levels.high_v": _number(0.001, 100),
     "pe.levels.switch_ns": _number(),
     "pe.levels.start": _text("low", "high"),
-    "pe.cycles.*": _number(0, MOST_CYCLES),
+    # A send leaves at least a cycle after its handler began, whatever else costs nothing.
+    "pe.cycles.send_per_qpe": _cycles(1),
+    "pe.cycles.*": _cycles(0),
 }
 
 _SPINNAKER2_REST: Mapping[str, Spec] = {
     "dma.engines": _integer(1),
-    "dma.setup_cycles": _cycles(0),
-    "dma.bytes_per_flit": _integer(1, 65536),
+    "dma.setup_cycles": _cycles(1),
+    "dma.bytes_per_flit": _integer(16, 16),
     "dma.max_outstanding": _integer(1),
     "dma.sram_access_cycles": _cycles(1),
     "dma.align_bytes": _integer(1, 65536),
@@ -303,10 +305,10 @@ _SPINNAKER2_REST: Mapping[str, Spec] = {
     "dram.interfaces": _integer(2, 2),
     "dram.interface_gbps": _number(0.001),
     "dram.efficiency": _number(0.001, 1),
-    "dram.latency_ns": _number(),
+    "dram.latency_ns": _number(0.001),
     "dram.burst_bytes": _integer(1, 65536),
     "host.link_gbps": _number(0.001),
-    "host.latency_us": _number(),
+    "host.latency_us": _number(0.000001),
     "power.uncore_mw": _number(),
     "power.pe_sleep_low_mw": _number(),
     "power.pe_sleep_high_mw": _number(),

@@ -42,7 +42,7 @@ class ChipSettings:
             level=level,
             clock_mhz=clock,
             tick_us=figures.number("pe.tick_us") if tick_us is None else tick_us,
-            sram_bytes=figures.integer("pe.app_data_kb") * KB,
+            sram_bytes=int(figures.number("pe.app_data_kb") * KB),
             barrier_us=figures.number("pe.barrier_us"),
             costs=_costs(figures),
         )
@@ -61,13 +61,13 @@ class MemorySettings:
         """Read a PE's SRAM; the NoC is its only limit."""
         latency = figures.integer("dma.sram_access_cycles")
         clock = figures.number("noc.clock_mhz")
-        return cls(cycles(latency, clock), 0, figures.integer("pe.app_data_kb") * KB)
+        return cls(cycles(latency, clock), 0, int(figures.number("pe.app_data_kb") * KB))
 
     @classmethod
     def dram(cls, figures: Description) -> MemorySettings:
         """Read one DRAM interface."""
         gbps = figures.number("dram.interface_gbps") * figures.number("dram.efficiency")
-        size = figures.integer("dram.capacity_gb") * KB**3
+        size = int(figures.number("dram.capacity_gb") * KB**3)
         return cls(
             ns(figures.number("dram.latency_ns")),
             _flit_ps(figures, gbps),
