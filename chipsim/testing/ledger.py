@@ -108,13 +108,13 @@ class Ledger:
     def _listen(
         self,
         method: Callable[..., Any],
-        before: Callable[[Sends], None] | None,
+        after: Callable[[Sends], None] | None,
         book: str = "taken",
     ) -> Callable[..., Any]:
         def heard(*arguments: Any) -> Any:
-            if before is not None:
-                before(*arguments)
             result = method(*arguments)
+            if after is not None:
+                after(*arguments)  # only if it was not refused
             if isinstance(result, Deliveries) and len(result):
                 _count(self._books[book], result.key)
             return result
