@@ -7,7 +7,8 @@ import numpy as np
 from chipsim.network.compiled import layout as at
 from chipsim.network.compiled.state import I64, State, directory_of
 
-FIRST_PACKETS = 1024
+FIRST_RECORDS = 64
+"""Packets, and copies beside those that one round may need, of a new network."""
 
 
 class Memory:
@@ -24,9 +25,9 @@ class Memory:
         self.state = state
         self.directory = directory_of(state)
         scalars = state.scalars
-        self.grow_packets(FIRST_PACKETS)
-        self.grow_copies(FIRST_PACKETS + int(scalars[at.COPY_NEED]))
-        self.grow_events(2 * int(scalars[at.EVENT_NEED]))
+        self.grow_packets(FIRST_RECORDS)
+        self.grow_copies(FIRST_RECORDS + int(scalars[at.COPY_NEED]))
+        self.grow_events(int(scalars[at.EVENT_NEED]))
         if scalars[at.HOP_LOG]:
             self.grow_log()
 
@@ -62,7 +63,7 @@ class Memory:
     def grow_log(self) -> None:
         """Double the hop log."""
         need = int(self.state.scalars[at.LOG_NEED])
-        new, _ = grown(self.state.hop_log, at.LOG_STRIDE, need + FIRST_PACKETS)
+        new, _ = grown(self.state.hop_log, at.LOG_STRIDE, need + FIRST_RECORDS)
         self.replace(hop_log=new)
         self.state.scalars[at.LOG_CAPACITY] = len(new) // at.LOG_STRIDE
 
