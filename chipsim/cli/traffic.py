@@ -96,15 +96,15 @@ def _sweep(prepared: Prepared, arguments: argparse.Namespace) -> None:
 
 
 def _compile(network: str) -> None:
-    """Compile or load the kernels, so that no run's CPU time holds it."""
+    """Say so if the kernels must be compiled."""
     if network != "compiled":
         return
     from chipsim.compiled import is_cached
-    from chipsim.network.traffic import Request, prepare
+    from chipsim.network.traffic import compile_network
 
     if not is_cached():
         note("compiling the network, once per version of its sources ...")
-    prepare(Request("mesh-2x2", "uniform", rate="0.5", cycles="20")).run()
+    compile_network()
 
 
 def _report(result: TrafficResult) -> str:

@@ -293,13 +293,10 @@ def free_times(machine: Machine, rate: float, cycles: int, warmup: int) -> float
     paths: dict[int, list[int]] = {}
     heap: list[tuple[int, int, int, int]] = []
     created: list[int] = []
-    for time_ps, flows in work.blocks():
+    for time_ps, flows in work.blocks(cycles * 1000):
         for at, flow in zip((time_ps // 1000).tolist(), flows.tolist(), strict=True):
-            if at < cycles:
-                heap.append((at, len(created), flow, 0))
-                created.append(at)
-        if time_ps[-1] >= cycles * 1000:
-            break
+            heap.append((at, len(created), flow, 0))
+            created.append(at)
     heapq.heapify(heap)
     free = [0] * machine.channels
     latencies = []

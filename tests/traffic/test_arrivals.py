@@ -73,6 +73,34 @@ def test_spiking_bursts_at_ticks() -> None:
     assert counts.max() <= 20
 
 
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        Bernoulli(7, 0.3, 1000),
+        Bernoulli(7, 1e-4, 133.33),
+        Poisson(7, 0.3, 300),
+        Spiking(7, 0.01, 1000, 500, 20),
+    ],
+)
+def test_all_packets_before_the_end_and_none_after(arrivals: Arrivals) -> None:
+    long_ps, long = first(arrivals, 30)
+    for end_ps in (1, int(long_ps[len(long_ps) // 3]), int(long_ps[-1])):
+        drawn = list(arrivals.blocks(seeds.rng(3), end_ps))
+        time_ps = np.concatenate([t for t, _ in drawn])
+        source = np.concatenate([s for _, s in drawn])
+        count = int(np.searchsorted(long_ps, end_ps))
+        assert time_ps.tolist() == long_ps[:count].tolist()
+        assert source.tolist() == long[:count].tolist()
+
+
+@pytest.mark.parametrize("rate", [1e-300, 1e-18, 1e-12, 1e-6])
+@pytest.mark.parametrize("pattern", ["uniform", "poisson", "spiking"])
+def test_hardly_any_packets(pattern: str, rate: float) -> None:
+    work = synthetic(pattern, load_machine("mesh-2x2"), rate, 1)
+    packets = sum(len(time_ps) for time_ps, _ in work.blocks(100_000_000))
+    assert packets <= 5  # 100,000 cycles of 4 nodes
+
+
 def test_cycles_of_a_clock_are_rounded_once() -> None:
     time_ps, _ = first(Bernoulli(1, 1.0, 300), 1)
     assert time_ps[:4].tolist() == [0, 3333, 6667, 10000]

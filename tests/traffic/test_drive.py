@@ -37,8 +37,9 @@ class Listed:
         self._ends = list(dict.fromkeys((s, d) for block in blocks for _, s, d in block))
         self.flows = len(self._ends)
 
-    def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def blocks(self, end_ps: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for block in self._blocks:
+            block = [row for row in block if row[0] < end_ps]
             time_ps = np.array([t for t, _, _ in block], dtype=np.int64)
             flow = np.array([self._ends.index((s, d)) for _, s, d in block], dtype=np.int64)
             yield time_ps, flow

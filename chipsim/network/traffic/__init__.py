@@ -11,7 +11,7 @@ True
 
 from chipsim.network.traffic.book import Parcel
 from chipsim.network.traffic.destinations import Destinations, Fixed
-from chipsim.network.traffic.drive import Span, run_traffic
+from chipsim.network.traffic.drive import Span, compile_network, run_traffic
 from chipsim.network.traffic.replay import Replay
 from chipsim.network.traffic.result import TrafficResult
 from chipsim.network.traffic.setup import Prepared, Request, TrafficError, prepare
@@ -30,6 +30,7 @@ __all__ = [
     "TrafficError",
     "TrafficResult",
     "Workload",
+    "compile_network",
     "prepare",
     "run_traffic",
     "synthetic",

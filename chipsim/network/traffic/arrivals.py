@@ -15,10 +15,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.units import PS_PER_US, cycles_array
+from chipsim.units import FOREVER, PS_PER_US, cycles, cycles_array
 
 BLOCK = 16_384
 """Packets that are drawn at once; part of what a seed means, so not for tuning."""
+
+_MOST_GAP = 1 << 34
+"""Trials; the times of a block then stay within 64 bit, whatever the clock."""
 
 I64 = NDArray[np.int64]
 
@@ -26,8 +29,11 @@ I64 = NDArray[np.int64]
 class Arrivals(Protocol):
     """A stochastic process of packets."""
 
-    def blocks(self, rng: np.random.Generator) -> Iterator[tuple[I64, I64]]:
-        """Yield (creation time [ps], position of the source among the nodes), by time."""
+    def blocks(self, rng: np.random.Generator, end_ps: int = FOREVER) -> Iterator[tuple[I64, I64]]:
+        """Yield (creation time [ps], position of the source among the nodes), by time.
+
+        Every packet created before ``end_ps`` is yielded, and none after it.
+        """
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Bernoulli:
     rate: float
     clock_mhz: float
 
-    def blocks(self, rng: np.random.Generator) -> Iterator[tuple[I64, I64]]:
+    def blocks(self, rng: np.random.Generator, end_ps: int = FOREVER) -> Iterator[tuple[I64, I64]]:
         """Yield creation times [ps] and sources.
 
         Notes
@@ -59,11 +65,16 @@ class Bernoulli:
         """
         trials = max(1, ceil(self.rate))
         chance = self.rate / trials
-        last = -1
-        while chance > 0:
-            at = last + np.cumsum(rng.geometric(chance, size=BLOCK))
+        a_cycle = self.nodes * trials
+        # A gap beyond the end need not be exact; cut there, the sum of a block fits its integers.
+        longest = min(_MOST_GAP, int(end_ps * self.clock_mhz / PS_PER_US + 2) * a_cycle)
+        last, time_ps = -1, np.zeros(1, dtype=np.int64)
+        while chance > 0 and time_ps[-1] < end_ps:
+            gaps = np.minimum(rng.geometric(chance, size=BLOCK), longest)
+            at = last + np.cumsum(gaps)
             last = int(at[-1])
-            yield cycles_array(at // (self.nodes * trials), self.clock_mhz), at % self.nodes
+            time_ps = cycles_array(at // a_cycle, self.clock_mhz)
+            yield _before(end_ps, time_ps, at % self.nodes)
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class Poisson:
     rate: float
     clock_mhz: float
 
-    def blocks(self, rng: np.random.Generator) -> Iterator[tuple[I64, I64]]:
+    def blocks(self, rng: np.random.Generator, end_ps: int = FOREVER) -> Iterator[tuple[I64, I64]]:
         """Yield creation times [ps], rounded down, and sources.
 
         Notes
@@ -83,11 +94,12 @@ class Poisson:
         """
         cycle_ps = PS_PER_US / self.clock_mhz
         now = 0.0
-        while self.rate > 0:
+        while self.rate > 0 and now < end_ps:
             gaps = rng.exponential(cycle_ps / (self.rate * self.nodes), size=BLOCK)
             at = now + np.cumsum(gaps)
             now = float(at[-1])
-            yield at.astype(np.int64), rng.integers(self.nodes, size=BLOCK)
+            time_ps = np.minimum(at, FOREVER).astype(np.int64)
+            yield _before(end_ps, time_ps, rng.integers(self.nodes, size=BLOCK))
 
 
 @dataclass(frozen=True)
@@ -109,13 +121,21 @@ class Spiking:
     period: int
     neurons: int
 
-    def blocks(self, rng: np.random.Generator) -> Iterator[tuple[I64, I64]]:
+    def blocks(self, rng: np.random.Generator, end_ps: int = FOREVER) -> Iterator[tuple[I64, I64]]:
         """Yield creation times [ps] and sources, a tick a block."""
         chance = self.rate * self.period / self.neurons
-        tick = 0
-        while chance > 0:
+        tick, at_ps = 0, 0
+        while chance > 0 and at_ps < end_ps:
             spikes = rng.binomial(self.neurons, chance, size=self.nodes)
             source = np.repeat(np.arange(self.nodes), spikes)
-            at = cycles_array(np.array([tick * self.period]), self.clock_mhz)
+            yield np.full(len(source), at_ps, dtype=np.int64), source
             tick += 1
-            yield np.repeat(at, len(source)), source
+            at_ps = cycles(tick * self.period, self.clock_mhz)
+
+
+def _before(end_ps: int, time_ps: I64, source: I64) -> tuple[I64, I64]:
+    """Return the packets before the end."""
+    if time_ps[-1] < end_ps:
+        return time_ps, source
+    keep = int(np.searchsorted(time_ps, end_ps))
+    return time_ps[:keep], source[:keep]

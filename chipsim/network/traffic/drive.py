@@ -8,8 +8,9 @@ the network drains, for a stated time at most; what has not arrived then is *cen
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 from typing import Any
 
@@ -17,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import NetworkError, did_you_mean
+from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.network.api import PAYLOAD_WORDS, Counters, Network, NetworkOptions, Sends
 from chipsim.network.traffic.book import I64, Parcel, RouteBook
 from chipsim.network.traffic.result import TrafficResult, latencies
 from chipsim.network.traffic.stall import StallWatch, can_deadlock
-from chipsim.network.traffic.workload import Workload
+from chipsim.network.traffic.workload import Workload, synthetic
 from chipsim.units import FOREVER, PS_PER_US, cycles
 
 NETWORKS = ("compiled", "simpy")
@@ -30,6 +32,7 @@ NETWORKS = ("compiled", "simpy")
 
 Progress = Callable[[Mapping[str, Any]], None]
 
+_SPIKE = Parcel()
 _MOST_BINS = 1 << 20
 _BINS_A_CYCLE = 10
 """Latencies that are no whole cycles (Poisson arrivals, asynchronous clocks) are binned finer."""
@@ -76,13 +79,20 @@ def make_network(name: str, machine: Machine, options: NetworkOptions) -> Networ
     raise NetworkError(f"unknown network {name!r}{did_you_mean(name, NETWORKS)}")
 
 
+@cache
+def compile_network() -> None:
+    """Compile the network's kernels, or load them, so that no run's CPU time holds that."""
+    machine = load_machine("mesh-2x2")
+    _Run(machine, synthetic("uniform", machine, 0.5, 1), Span(20, 4, 20)).result("", None, 0)
+
+
 def run_traffic(
     machine: Machine,
     workload: Workload,
     span: Span,
     *,
     network: str = "compiled",
-    parcel: Parcel | None = None,
+    parcel: Parcel = _SPIKE,
     pattern: str = "",
     rate: float | None = None,
     seed: int = 0,
@@ -99,8 +109,8 @@ def run_traffic(
     span : Span
     network : str
         ``compiled`` or ``simpy``; both give the same figures but the CPU time.
-    parcel : Parcel, optional
-        Payload and transport of every packet; the default is a spike without payload.
+    parcel : Parcel
+        Payload and transport of every packet; by default a spike without payload.
     pattern, rate, seed
         For the result's labels only.
     progress : callable, optional
@@ -120,7 +130,8 @@ def run_traffic(
     DeadlockWarning
         If the routes can deadlock.
     """
-    parcel = Parcel() if parcel is None else parcel
+    if network == "compiled":
+        compile_network()
     return _Run(machine, workload, span, network, parcel, progress).result(pattern, rate, seed)
 
 
@@ -132,9 +143,9 @@ class _Run:
         machine: Machine,
         workload: Workload,
         span: Span,
-        network: str,
-        parcel: Parcel,
-        progress: Progress | None,
+        network: str = "compiled",
+        parcel: Parcel = _SPIKE,
+        progress: Progress | None = None,
     ) -> None:
         self.machine = machine
         self.workload = workload
@@ -165,6 +176,7 @@ class _Run:
         return cycles(count, self.clock_mhz)
 
     def result(self, pattern: str, rate: float | None, seed: int) -> TrafficResult:
+        """Run, and return what was measured."""
         begun = time.process_time()
         self._inject()
         first = self._counters_at_start
@@ -179,7 +191,9 @@ class _Run:
     def _inject(self) -> None:
         """Hand over all packets, block by block, and pass the beginning of the window."""
         measured: Counters | None = None
-        for time_ps, flow in self._blocks():
+        for time_ps, flow in self.workload.blocks(self.end_ps):
+            if not len(time_ps):
+                continue
             if measured is None and time_ps[-1] >= self.start_ps:
                 # The rows up to the window's beginning go first, so that the counts are cut there.
                 cut = int(np.searchsorted(time_ps, self.start_ps))
@@ -194,17 +208,6 @@ class _Run:
     def _cut(self) -> Counters:
         self._until(self.start_ps - 1)
         return self.network.counters()
-
-    def _blocks(self) -> Iterator[tuple[I64, I64]]:
-        """Yield the workload's blocks that are not empty, up to the end of injection."""
-        for time_ps, flow in self.workload.blocks():
-            if len(time_ps) and time_ps[-1] >= self.end_ps:
-                keep = int(np.searchsorted(time_ps, self.end_ps))
-                if keep:
-                    yield time_ps[:keep], flow[:keep]
-                return
-            if len(time_ps):
-                yield time_ps, flow
 
     def _send(self, time_ps: I64, flow: I64) -> None:
         count = len(time_ps)

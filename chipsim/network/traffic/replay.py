@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from chipsim.errors import TraceError
 from chipsim.machine.model import Machine
 from chipsim.network.traffic.arrivals import BLOCK
+from chipsim.units import FOREVER
 
 I64 = NDArray[np.int64]
 
@@ -79,10 +80,12 @@ class Replay:
         """When the last packet is created [ps]."""
         return int(self.time_ps[-1])
 
-    def blocks(self) -> Iterator[tuple[I64, I64]]:
+    def blocks(self, end_ps: int = FOREVER) -> Iterator[tuple[I64, I64]]:
         """Yield creation times [ps] and flows, by time; every call begins anew."""
-        for at in range(0, len(self.time_ps), BLOCK):
-            yield self.time_ps[at : at + BLOCK], self._flow[at : at + BLOCK]
+        count = int(np.searchsorted(self.time_ps, end_ps))
+        for at in range(0, count, BLOCK):
+            upto = min(at + BLOCK, count)
+            yield self.time_ps[at:upto], self._flow[at:upto]
 
     def ends(self, flow: int) -> tuple[int, tuple[int, ...]]:
         """Return the endpoints of a flow: source, destinations."""

@@ -16,6 +16,7 @@ from chipsim.network.traffic.arrivals import Arrivals, Bernoulli, Poisson, Spiki
 from chipsim.network.traffic.destinations import SPATIAL, Destinations, Pattern, destinations
 from chipsim.network.traffic.nodes import Nodes
 from chipsim.network.traffic.spec import Parameter, Spec, bind, parse
+from chipsim.units import FOREVER
 
 I64 = NDArray[np.int64]
 
@@ -31,8 +32,11 @@ class Workload(Protocol):
     def flows(self) -> int:
         """Number of possible flows; a flow is what shares one route."""
 
-    def blocks(self) -> Iterator[tuple[I64, I64]]:
-        """Yield creation times [ps] and flows, by time; every call begins anew."""
+    def blocks(self, end_ps: int) -> Iterator[tuple[I64, I64]]:
+        """Yield creation times [ps] and flows of all packets before ``end_ps``, by time.
+
+        Every call begins anew.
+        """
 
     def ends(self, flow: int) -> tuple[int, tuple[int, ...]]:
         """Return the endpoints of a flow: source, destinations."""
@@ -59,10 +63,11 @@ class Synthetic:
         """Number of possible flows."""
         return self.destinations.flows
 
-    def blocks(self) -> Iterator[tuple[I64, I64]]:
+    def blocks(self, end_ps: int = FOREVER) -> Iterator[tuple[I64, I64]]:
         """Yield creation times [ps] and flows, by time; every call begins anew."""
         to = seeds.rng(self.seed, "traffic", "destinations")
-        for time_ps, source in self.arrivals.blocks(seeds.rng(self.seed, "traffic", "arrivals")):
+        at = seeds.rng(self.seed, "traffic", "arrivals")
+        for time_ps, source in self.arrivals.blocks(at, end_ps):
             flow = self.destinations.draw(source, to)
             sends = flow >= 0
             yield (time_ps, flow) if sends.all() else (time_ps[sends], flow[sends])
