@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from chipsim.errors import ProgramError, StalledError, did_you_mean
 from chipsim.machine.route import Route
 from chipsim.mapping.mapping import Mapping as ChipMapping
+from chipsim.network import deadlock
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.sim.barrier import Barrier
 from chipsim.sim.clock import TickClock
@@ -39,6 +40,9 @@ from chipsim.sim.watches import Watches
 from chipsim.trace.probes import Probes
 from chipsim.trace.recorder import Recorder
 from chipsim.units import FOREVER, PS_PER_US, cycles, us
+
+_DEADLOCK_TICKS = 256
+"""Ticks between two looks for packets that can never move again."""
 
 _STOP_CHECK = 256
 """SimPy events between two looks at the stop flag."""
@@ -111,6 +115,7 @@ class Simulation:
         self._groups: dict[int, StepGroup] = {}
         self._barriers: dict[str, Barrier] = {}
         self.transfers = Transfers(self)
+        self.clock.subscribe(self._look_for_deadlock)
         if self.probes.on_tick:
             self.clock.subscribe(self._show_tick)
         self.probes.start(self)
@@ -190,6 +195,14 @@ class Simulation:
         barrier = Barrier(self.env, name, members, us(self.settings.barrier_us))
         self._barriers[name] = barrier
         return barrier
+
+    def _look_for_deadlock(self, tick: int) -> bool:
+        """Now and then, stop a run whose packets can never move again while PEs tick on."""
+        if tick % _DEADLOCK_TICKS == _DEADLOCK_TICKS - 1:
+            self.synchronise()
+            idle = [pe.endpoint for pe in self.pe_list if pe.finished]
+            deadlock.check(self.network, int(self.env.now), 2 * self.clock.tick_ps, idle)
+        return False
 
     def _show_tick(self, tick: int) -> bool:
         """Tell the probes of a tick; they do not keep the clock running."""
@@ -399,6 +412,8 @@ class Simulation:
             error = pe.effect.stalled(pe) if pe.effect is not None else None
             if error is not None:
                 return error
+        every = [pe.endpoint for pe in self.pe_list]
+        deadlock.check(self.network, int(self.env.now), 0, every)
         lines = [
             f"{pe.label} waits for {pe.effect.waits_for(pe)}"
             for pe in waiting[:8]
