@@ -33,3 +33,26 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal's width or colours must not change what a test sees."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def conservation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep books of every simulation's copies, key by key, and check them after each run.
+
+    Used by every test that runs a simulation in this process.
+    """
+    from chipsim.testing.ledger import watch_simulations
+
+    watch_simulations(monkeypatch)
+
+
+@pytest.fixture(params=["compiled", "simpy"])
+def network(request: pytest.FixtureRequest) -> str:
+    """Each network model in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def fast() -> str:
+    """The faster network model, for tests that need not see both."""
+    return "compiled"

@@ -15,6 +15,8 @@ import pytest
 from chipsim.cli.main import main
 from chipsim.trace.rundir import read_status
 
+pytestmark = pytest.mark.usefixtures("conservation")
+
 SMALL = [
     *("--set", "train.epochs=1"),
     *("--set", "train.batch=2"),

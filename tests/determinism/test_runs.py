@@ -85,7 +85,7 @@ def test_other_processes_and_hash_seeds(fast: str, tmp_path: Path) -> None:
         assert files(here, ".npz") == files(out, ".npz")
 
 
-def test_both_networks(tmp_path: Path, both: None) -> None:
+def test_both_networks(tmp_path: Path) -> None:
     for transport in ("noc_direct", "router_multicast"):
         sets = {"mapping.transport": transport, "trace.level": "hops"}
         here = {
@@ -138,33 +138,35 @@ def test_probes_that_only_look_change_nothing(fast: str) -> None:
 
 
 CHILD = """
-import json, sys
+import json
 import numpy as np
 from eventprop_apps import evaluate
 draws = np.random.default_rng(1)
 weights = [draws.normal(4, 5, (6, 4)), draws.normal(4, 5, (3, 6))]
 spikes = draws.random((12, 5, 4)) < 0.3
-result = evaluate(weights, spikes, [0, 1, 2, 0, 1], network=sys.argv[1], replicas=2)
-print(json.dumps([
-    [s.tobytes().hex() for s in result.spikes],
-    [g.tobytes().hex() for g in result.gradients],
-    result.loss,
-]))
+for network in ("compiled", "simpy"):
+    result = evaluate(weights, spikes, [0, 1, 2, 0, 1], network=network, replicas=2)
+    print(json.dumps([
+        [s.tobytes().hex() for s in result.spikes],
+        [g.tobytes().hex() for g in result.gradients],
+        result.loss,
+    ]))
 """
 
 
-def test_evaluate_under_other_hash_seeds(network: str) -> None:
+def test_evaluate_under_other_hash_seeds() -> None:
     found = []
     for hash_seed in ("1", "99"):
         done = subprocess.run(
-            [sys.executable, "-c", CHILD, network],
+            [sys.executable, "-c", CHILD],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
             check=True,
         )
-        found.append(json.loads(done.stdout))
-    assert found[0] == found[1]
+        found += [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == 4
+    assert all(one == found[0] for one in found)
     assert any(np.frombuffer(bytes.fromhex(g), np.float32).any() for g in found[0][1])
 
 

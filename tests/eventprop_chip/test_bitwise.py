@@ -108,7 +108,7 @@ class Trace:
     [NAMED["two layers"], NAMED["in waves"], NAMED["by the packet router"], NAMED["float64"]],
     ids=["two layers", "in waves", "by the packet router", "float64"],
 )
-def test_both_networks_write_the_same_bytes(case: Case, tmp_path: Path, both: None) -> None:
+def test_both_networks_write_the_same_bytes(case: Case, tmp_path: Path) -> None:
     files, results = {}, {}
     for network in ("compiled", "simpy"):
         trace = Trace(tmp_path / network)

@@ -16,7 +16,8 @@ EvaluateFn = Callable[..., Any]
 
 BACKENDS: dict[str, EvaluateFn] = {
     "offchip": partial(evaluate, backend="offchip"),
-    "chip": partial(evaluate, backend="chip", network="simpy"),
+    "chip": partial(evaluate, backend="chip"),
+    "chip, simpy": partial(evaluate, backend="chip", network="simpy"),
 }
 
 

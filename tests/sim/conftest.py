@@ -1,31 +1,10 @@
-"""Every simulation of these tests keeps books of its copies; both networks, where both exist."""
+"""Every simulation of these tests keeps books of its copies."""
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
-
-from chipsim.testing.ledger import watch_simulations
-
-
-def _available() -> list[str]:
-    compiled = importlib.import_module("chipsim.network.compiled")
-    return ["compiled", "simpy"] if hasattr(compiled, "Network") else ["simpy"]
 
 
 @pytest.fixture(autouse=True)
-def _conservation(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch_simulations(monkeypatch)
-
-
-@pytest.fixture(params=_available())
-def network(request: pytest.FixtureRequest) -> str:
-    """Each network model in turn."""
-    return str(request.param)
-
-
-@pytest.fixture
-def fast() -> str:
-    """The fastest network model."""
-    return _available()[0]
+def _conservation(conservation: None) -> None:
+    """Every simulation of these tests is checked for conservation."""
