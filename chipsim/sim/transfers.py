@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.errors import NetworkError
+from chipsim.errors import NetworkError, ProgramError
 from chipsim.machine.model import EndpointKind
 from chipsim.machine.routes import unicast
 from chipsim.network.api import Sends
@@ -57,14 +57,23 @@ class Transfers:
     def _make_memory(self, endpoint: int) -> MemoryPort:
         machine = self.simulation.machine
         figures = machine.description
+        if not 0 <= endpoint < machine.endpoints:
+            raise ProgramError(
+                f"{machine.name}: memory of endpoint {endpoint}: expected 0 to "
+                f"{machine.endpoints - 1}; simulation.endpoint_of gives a vertex's endpoint"
+            )
         if machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
             dram = MemorySettings.dram(figures)
             store = Sram(machine.endpoint_label(endpoint), dram.nbytes)
             return MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
-        vertex = list(self.simulation.vertex_number)[self.simulation.vertex_at[endpoint]]
-        sram = self.simulation.pes[vertex].sram
+        pe = next((pe for pe in self.simulation.pe_list if pe.endpoint == endpoint), None)
+        if pe is None:
+            raise ProgramError(
+                f"{machine.endpoint_label(endpoint)} has no memory that could be read or written: "
+                "no program runs there; give its vertex one that reserves the regions"
+            )
         latency = MemorySettings.sram(figures).latency_ps
-        return MemoryPort(self.simulation, endpoint, sram, latency)
+        return MemoryPort(self.simulation, endpoint, pe.sram, latency)
 
     def dma(self, endpoint: int) -> DmaEngine:
         """Return an endpoint's DMA engine, made on first use."""

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 
 from chipsim.errors import DataError, MappingError
 from chipsim.mapping.application import KINDS
+from chipsim.sim.account import account
 from chipsim.sim.trace import PHASES
+from chipsim.testing.summary import same_summary
 from chipsim.trace.recorder import Recorder
 from eventprop_apps import TTFSLoss
 from tests.eventprop_chip.cases import Case, Watch, cases, differences, kind_of, report
@@ -144,6 +146,27 @@ def test_a_tick_that_is_too_short_is_seen(fast: str) -> None:
     log = watch.simulation.tick_log
     assert 0 < log.overruns <= watch.simulation.tick_handlers
     assert log.use_max_ps > 1_000_000
+
+
+def test_overload_on_both_networks() -> None:
+    """Late packets change the result, and change it alike; late errors may still be in time."""
+    case = Case(41, (6, 12, 8, 3), steps=14, batch=5, rate=0.4, scale=14.0, chip={"replicas": 2})
+    expected = case.run("offchip")
+    late = {}
+    for tick_us in (3, 14, 20):
+        found = {}
+        for network in ("compiled", "simpy"):
+            watch = Watch()
+            result = case.run(
+                "chip", network=network, settings={"tick_us": tick_us}, probes=[watch]
+            )
+            found[network] = (result, account(watch.simulation))
+        assert differences(found["compiled"][0], found["simpy"][0]) == []
+        assert same_summary(found["compiled"][1], found["simpy"][1])
+        result, summary = found["compiled"]
+        late[tick_us] = (summary["late_spikes"] > 0, summary["late_errors"] > 0)
+        assert bool(differences(result, expected)) == late[tick_us][0]
+    assert late == {3: (True, True), 14: (False, True), 20: (False, False)}
 
 
 @pytest.mark.parametrize("replicas", [1, 22, 37])

@@ -153,6 +153,19 @@ WRONG = {
         acts(lambda pe: pe.dma_read(pe.simulation.endpoint_of["b"], "data", 0, 0, "weights")),
         r"weights: a transfer of no words; leave it out",
     ),
+    "no such memory": (
+        acts(lambda pe: pe.dma_read(99_999, "data", 0, 1, "weights")),
+        r"spinnaker2: memory of endpoint 99999: expected 0 to 154; simulation.endpoint_of gives",
+    ),
+    "memory of an idle PE": (
+        acts(lambda pe: pe.dma_read(40, "data", 0, 1, "weights")),
+        r"PE\(4,2,0\) has no memory that could be read or written: no program runs there; give its "
+        r"vertex one",
+    ),
+    "memory of the host": (
+        acts(lambda pe: pe.dma_read(154, "data", 0, 1, "weights")),
+        r"HOST\(5,7\) has no memory",
+    ),
     "unknown region": (
         acts(lambda pe: pe.dma_read(pe.simulation.endpoint_of["b"], "date", 0, 1, "weights")),
         r"PE\(2,1,0\) \(b\): no mapped region 'date'; did you mean 'data'\?",
