@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,8 @@ class RouteBook:
         self._port = np.zeros(0, dtype=np.int32)
         self._source = np.zeros(0, dtype=np.int32)
         self._made = 0
+        self.cpu_s = 0.0
+        """CPU time spent on making routes, which is done once per flow."""
 
     def prepare(self, most: int) -> list[Route] | None:
         """Make every route that can occur and return them; None if more than ``most``."""
@@ -120,6 +123,12 @@ class RouteBook:
     def _add(self, flows: I64) -> list[Route]:
         if not len(flows):
             return []
+        begun = time.process_time()
+        new = self._make(flows)
+        self.cpu_s += time.process_time() - begun
+        return new
+
+    def _make(self, flows: I64) -> list[Route]:
         machine, parcel = self._network.machine, self._parcel
         ends = [self._workload.ends(flow) for flow in flows.tolist()]
         new = [make_route(machine, source, dests, parcel) for source, dests in ends]
