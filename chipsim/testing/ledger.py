@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,8 @@ from chipsim.network.api import Deliveries, Sends
 from chipsim.sim.simulation import Simulation
 
 Counts = dict[int, int]
+
+_BOOKS = "_ledger_of_the_tests"
 
 
 class Ledger:
@@ -142,17 +143,17 @@ def watch_simulations(patch: Any) -> None:
         With ``setattr(target, name, value)``, as pytest's ``monkeypatch``.
     """
     make, run = Simulation.__init__, Simulation.run
-    ledgers: WeakKeyDictionary[Simulation, Ledger] = WeakKeyDictionary()
 
     def watched_make(self: Simulation, *arguments: Any, **options: Any) -> None:
         make(self, *arguments, **options)
-        ledgers[self] = Ledger.attach(self)
+        # Kept by the simulation itself: books that outlive it would keep its network in memory.
+        setattr(self, _BOOKS, Ledger.attach(self))
 
     def watched_run(self: Simulation, *arguments: Any, **options: Any) -> None:
         try:
             run(self, *arguments, **options)
         finally:
-            ledgers[self].check()
+            getattr(self, _BOOKS).check()
 
     patch.setattr(Simulation, "__init__", watched_make)
     patch.setattr(Simulation, "run", watched_run)
