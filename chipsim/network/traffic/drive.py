@@ -34,8 +34,10 @@ Progress = Callable[[Mapping[str, Any]], None]
 
 _SPIKE = Parcel()
 _MOST_BINS = 1 << 23
+"""64 MB: a bin a cycle for runs of up to eight million cycles."""
 _BINS_A_CYCLE = 10
 """Latencies that are no whole cycles (Poisson arrivals, asynchronous clocks) are binned finer."""
+_MOST_FINE_BINS = 1 << 20
 _MOST_PREPARED = 20_000
 """Routes made before the run and analysed for deadlock; about 10 us each."""
 _DRAIN_SLICES = 64
@@ -318,6 +320,6 @@ def _bins(clock_mhz: float, span: Span) -> tuple[int, int]:
     longest = cycles(span.cycles + span.drain, clock_mhz)
     cycle_ps = cycles(1, clock_mhz)
     width = max(1, cycle_ps // _BINS_A_CYCLE)
-    if longest // width >= _MOST_BINS:
+    if longest // width >= _MOST_FINE_BINS:
         width = cycle_ps * (longest // cycle_ps // _MOST_BINS + 1)
     return width, longest // width + 1
