@@ -43,7 +43,7 @@ def of_sends(sends: Sends) -> tuple[NDArray[Any], ...]:
         plain(sends.tag, I32),
     )
     count = len(rows[0])
-    if rows[7].shape != (count, PAYLOAD_WORDS) or any(len(row) != count for row in rows):
+    if rows[7].shape != (count, PAYLOAD_WORDS) or {*map(len, rows)} != {count}:
         shapes = ", ".join(str(row.shape) for row in rows)
         raise NetworkError(
             f"send: columns of shapes {shapes}; expected ({count},) each and payload "

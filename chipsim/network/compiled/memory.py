@@ -34,7 +34,8 @@ class Memory:
     def replace(self, **arrays: I64) -> None:
         """Put other arrays in place of those named."""
         self.state = self.state._replace(**arrays)
-        self.directory[:] = directory_of(self.state)
+        for name, array in arrays.items():
+            self.directory[State._fields.index(name)] = array.ctypes.data
 
     def grow_packets(self, least: int = 0) -> None:
         """Double the packets, or more, so that ``least`` can be added."""

@@ -83,9 +83,11 @@ class Network:
             If a route does not hold together, or a stage has more than 64 branches.
         """
         first = len(self._table)
-        self._table.add(routes)
-        stages, branches, rows = self._table.arrays()
-        self._memory.replace(stages=stages, branches=branches, routes=rows)
+        table = self._table
+        table.add(routes)
+        self._memory.replace(
+            stages=table.stages.array, branches=table.branches.array, routes=table.routes.array
+        )
         self._scalars[at.ROUTE_COUNT] = len(self._table)
         return np.arange(first, len(self._table), dtype=np.int32)
 
@@ -124,7 +126,7 @@ class Network:
                 f"{where}: route {route}; expected 0..{len(self._table) - 1}; register it with "
                 "add_routes first"
             )
-        begin = self._table.routes[route * at.ROUTE_STRIDE]
+        begin = self._table.routes.array.item(route * at.ROUTE_STRIDE + at.ROUTE_PORT)
         if begin != port:
             return NetworkError(
                 f"{where}: route {route} begins at port {begin}; expected the port of the row; "
@@ -266,16 +268,10 @@ class Network:
 
     def accepted(self, ports: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return :meth:`script_left` and :meth:`last_accepted_ps` of several ports at once."""
-        wanted = np.asarray(ports, dtype=np.int64)
-        known = (wanted >= 0) & (wanted < self.machine.ports)
-        if not known.all():
-            raise self._no_source(int(wanted[~known][0]))
-        is_source = self.machine.port_kind[wanted] == PortKind.SOURCE
-        if not is_source.all():
-            raise self._no_source(int(wanted[~is_source][0]))
-        sources = self._memory.state.sources
-        bases = self._memory.state.ports[wanted * at.PORT_STRIDE + at.FEEDER]
-        return sources[bases + at.LEFT].astype(np.int32), sources[bases + at.ACCEPTED]
+        left, last, wrong = script.accepted(self._directory, columns.plain(ports, np.int32))
+        if wrong >= 0:
+            raise self._no_source(int(ports[wrong]))
+        return left, last
 
     # Looking ------------------------------------------------------------------------------------
 

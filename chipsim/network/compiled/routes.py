@@ -16,23 +16,56 @@ from chipsim.errors import RouteError
 from chipsim.machine.model import Machine
 from chipsim.machine.route import SINK, Route
 from chipsim.network import rules
-from chipsim.network.compiled.layout import BRANCH_STRIDE, CHANNEL_STRIDE
+from chipsim.network.compiled.layout import CHANNEL_STRIDE, ROUTE_STRIDE
 from chipsim.network.compiled.state import I64
 
 MOST_BRANCHES = 64
 """Branches of a stage: a copy's ungranted branches are the bits of one word."""
 
 
-class RouteTable:
-    """Collects routes as rows that the kernels' arrays are made of.
+class Words:
+    """An array that grows at its end; what is appended is copied once, when it is flushed.
 
     Attributes
     ----------
-    routes : list of int
+    array : ndarray of int64
+        Room for more than has been flushed.
+    """
+
+    def __init__(self, *first: int) -> None:
+        self.array: I64 = np.zeros(64, dtype=np.int64)
+        self._flushed = 0
+        self._pending: list[int] = list(first)
+        self.flush()
+
+    def __len__(self) -> int:
+        return self._flushed + len(self._pending)
+
+    def append(self, *words: int) -> None:
+        """Add words; the array has them after :meth:`flush`."""
+        self._pending += words
+
+    def flush(self) -> None:
+        """Write what was appended into the array, which moves if it must grow."""
+        end = len(self)
+        if end > len(self.array):
+            more = np.zeros(max(end, 2 * len(self.array)) - len(self.array), dtype=np.int64)
+            self.array = np.concatenate([self.array, more])
+        self.array[self._flushed : end] = self._pending
+        self._flushed = end
+        self._pending.clear()
+
+
+class RouteTable:
+    """Collects routes in the arrays that the kernels read.
+
+    Attributes
+    ----------
+    routes : Words
         Source port, first stage, leaves, memory; four a route.
-    stages : list of int
+    stages : Words
         First word of each stage's branches, and the end of the last one's.
-    branches : list of int
+    branches : Words
         Channel's base, stage at the far end, flits, leaves; four a branch.
     """
 
@@ -40,12 +73,12 @@ class RouteTable:
         self._machine = machine
         self._sinks = rules.sink_endpoints(machine)
         self._known: dict[tuple[int, ...], int] = {}
-        self.routes: list[int] = []
-        self.stages: list[int] = [0]
-        self.branches: list[int] = []
+        self.routes = Words()
+        self.stages = Words(0)
+        self.branches = Words()
 
     def __len__(self) -> int:
-        return len(self.routes) // 4
+        return len(self.routes) // ROUTE_STRIDE
 
     def add(self, routes: Sequence[Route]) -> None:
         """Check the routes and add all of them, or none.
@@ -60,8 +93,9 @@ class RouteTable:
             self._check_widths(plan)
         for plan in plans:
             first = self._add_stages(plan)
-            memory = int(plan.route.memory)
-            self.routes += [plan.route.port, first, plan.leaves, memory]
+            self.routes.append(plan.route.port, first, plan.leaves, int(plan.route.memory))
+        for words in (self.routes, self.stages, self.branches):
+            words.flush()
 
     def _check_widths(self, plan: rules.Plan) -> None:
         for number, limbs in enumerate(plan.stages):
@@ -92,15 +126,6 @@ class RouteTable:
         number = self._known.get(rows)
         if number is None:
             number = self._known[rows] = len(self.stages) - 1
-            self.branches += rows
+            self.branches.append(*rows)
             self.stages.append(len(self.branches))
         return number
-
-    def arrays(self) -> tuple[I64, I64, I64]:
-        """Return stages, branches and routes as arrays."""
-        assert len(self.branches) % BRANCH_STRIDE == 0
-        return (
-            np.array(self.stages, dtype=np.int64),
-            np.array(self.branches, dtype=np.int64),
-            np.array(self.routes, dtype=np.int64),
-        )

@@ -7,6 +7,7 @@ import numpy as np
 from chipsim.compiled import compiled, inlined
 from chipsim.network.compiled.bits import all_of
 from chipsim.network.compiled.layout import (
+    ACCEPTED,
     BINS,
     BRANCH_STRIDE,
     COPY_ROOM,
@@ -70,11 +71,17 @@ NO_EVENT = -4
 
 
 @inlined
-def is_bad(net: State, port: int, route: int, earliest: int, gap: int) -> bool:
-    """Return whether a row cannot be sent; :mod:`.facade` then says why."""
+def is_source(net: State, port: int) -> bool:
+    """Return whether ``port`` is a source port's number."""
     if port < 0 or port >= net.scalars[PORT_COUNT]:
-        return True
-    if net.ports[port * PORT_STRIDE + KIND] & KIND_SOURCE == 0:
+        return False
+    return bool(net.ports[port * PORT_STRIDE + KIND] & KIND_SOURCE)
+
+
+@inlined
+def is_bad(net: State, port: int, route: int, earliest: int, gap: int) -> bool:
+    """Return whether a row cannot be sent; the caller then finds out why."""
+    if not is_source(net, port):
         return True
     if route < 0 or route >= net.scalars[ROUTE_COUNT]:
         return True
@@ -178,3 +185,21 @@ def send(
         append(net, net.ports[int(port[row]) * PORT_STRIDE + FEEDER], packet)
     net.scalars[NEXT] = next_event_time(net)
     return SENT_ALL
+
+
+@compiled
+def accepted(directory: I64, ports: I32) -> tuple[I32, I64, int]:
+    """Return what is left of the ports' scripts, when they last accepted a packet, and the first
+    row that is no source port (-1 if all are).
+    """
+    net = opened(directory)
+    count = len(ports)
+    left = np.empty(count, np.int32)
+    last = np.empty(count, np.int64)
+    for row in range(count):
+        if not is_source(net, int(ports[row])):
+            return left, last, row
+        source = net.ports[int(ports[row]) * PORT_STRIDE + FEEDER]
+        left[row] = net.sources[source + LEFT]
+        last[row] = net.sources[source + ACCEPTED]
+    return left, last, -1
