@@ -6,6 +6,8 @@ puts on the four PEs of one QPE. The optimiser and the host serve all replicas.
 
 from __future__ import annotations
 
+import numpy as np
+
 from chipsim.errors import MappingError
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.mapping.application import Application, Net, Place, Transport, Vertex
@@ -48,28 +50,41 @@ def weights_to(layer: int) -> str:
     return f"weights{layer}"
 
 
-def host_place(machine: Machine) -> Place:
-    """Return where the machine's host interface is.
+def require_chip(model: Model, replicas: int, machine: Machine) -> None:
+    """Refuse a machine that cannot run EventProp, before its figures are asked for.
 
     Raises
     ------
     MappingError
-        If it has none.
+        Naming everything that it lacks: figures of PEs, a host interface, enough PEs.
     """
-    for endpoint in range(machine.endpoints):
-        if machine.endpoint_kind[endpoint] == EndpointKind.HOST:
-            return Place(
-                int(machine.endpoint_x[endpoint]),
-                int(machine.endpoint_y[endpoint]),
-                int(machine.endpoint_index[endpoint]),
-                int(machine.endpoint_chip[endpoint]),
-            )
-    raise MappingError(
-        machine.name,
-        [
-            "EventProp: the machine has no host interface to load samples from; take a chip such "
-            "as spinnaker2"
-        ],
+    problems = []
+    if "pe.app_data_kb" not in machine.description:
+        problems.append(
+            "it describes no PEs that run programs (memory, clock levels, DMA); synthetic machines "
+            "carry traffic only"
+        )
+    if not (machine.endpoint_kind == EndpointKind.HOST).any():
+        problems.append("it has no host interface to load samples from")
+    needed, pes = replicas * (model.layers + 2) + 1, len(machine.pes())
+    if problems and needed > pes:  # on its own the placer says it, with how many replicas fit
+        problems.append(
+            f"it has {pes} PEs, but {replicas} replicas of {model.layers + 2} programs and the "
+            f"optimiser need {needed}; lower train.batch"
+        )
+    if problems:
+        problems[-1] += "; take a chip such as spinnaker2"
+        raise MappingError(f"EventProp on {machine.name}", problems)
+
+
+def host_place(machine: Machine) -> Place:
+    """Return where the machine's host interface is (see :func:`require_chip`)."""
+    host = int(np.flatnonzero(machine.endpoint_kind == EndpointKind.HOST)[0])
+    return Place(
+        int(machine.endpoint_x[host]),
+        int(machine.endpoint_y[host]),
+        int(machine.endpoint_index[host]),
+        int(machine.endpoint_chip[host]),
     )
 
 

@@ -22,10 +22,10 @@ from eventprop_apps.application import (
     OPTIMISER,
     build_application,
     errors_to,
-    host_place,
     input_name,
     layer_name,
     loss_name,
+    require_chip,
     spikes_from,
     weights_to,
 )
@@ -128,7 +128,7 @@ class ChipRun:
         self.model = model
         self.options = options
         self._on_done = on_done
-        host_place(machine)  # what a machine lacks is said before its figures are asked for
+        require_chip(model, options.replicas, machine)
         outstanding = machine.description.integer("dma.max_outstanding")
         records = self._records(machine, input_capacity)
         self.sram = budgets(model, input_capacity, records, outstanding)

@@ -33,7 +33,7 @@ from eventprop_apps.data.batches import batches
 from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.data.init import initial_weights
 from eventprop_apps.data.yinyang import yinyang
-from eventprop_apps.evaluate import sample_of
+from eventprop_apps.evaluation import sample_of
 from eventprop_apps.experiment import YinYangModel
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss, predictions
@@ -238,7 +238,7 @@ class TrainingRun:
                 "loss": epoch.train.loss / max(1, epoch.batches),
             }
         else:
-            values |= {"batch": epoch.batches, "batchs": self.per_epoch}
+            values |= {"batch": epoch.batches, "batches": self.per_epoch}
         values |= {
             "simulated_s": int(simulation.env.now) / 1e12,
             "packets": sum(self.recorder.packets_sent().values()),

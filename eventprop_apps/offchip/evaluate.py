@@ -1,4 +1,4 @@
-"""The off-chip back end of ``eventprop_apps.evaluate``."""
+"""The off-chip back end of :func:`eventprop_apps.evaluate`."""
 
 from __future__ import annotations
 

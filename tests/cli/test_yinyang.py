@@ -133,7 +133,7 @@ def test_a_machine_without_enough_pes(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["run", "yinyang", *SMALL, *words]) == 2
     message = capsys.readouterr().err
     assert "Traceback" not in message
-    assert message.startswith("chipsim: mesh")
+    assert message.startswith("chipsim: EventProp on mesh-2x2: 3 problems")
 
 
 def test_another_hash_seed_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -73,8 +73,14 @@ def test_many_problems_in_one_message(capsys: pytest.CaptureFixture[str]) -> Non
         ),
         pytest.param(
             ["machine.name=mesh-2x2"],
-            ["mesh-2x2: 1 problem", "no host interface to load samples from", "take a chip such"],
-            id="a machine without a host",
+            [
+                "EventProp on mesh-2x2: 3 problems",
+                "describes no PEs that run programs",
+                "no host interface to load samples from",
+                "has 4 PEs, but",
+                "take a chip such as spinnaker2",
+            ],
+            id="a machine without PEs, host and room",
         ),
         pytest.param(
             ["machine.pe.cycles.tick_overhead=-5"],

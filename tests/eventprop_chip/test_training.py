@@ -20,7 +20,7 @@ from eventprop_apps.chip import ChipOptions, ChipRun
 from eventprop_apps.data.dataset import SpikeEvents
 from eventprop_apps.data.init import initial_weights
 from eventprop_apps.data.yinyang import yinyang
-from eventprop_apps.evaluate import sample_of
+from eventprop_apps.evaluation import sample_of
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss
 from eventprop_apps.model import Model
