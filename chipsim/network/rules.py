@@ -36,6 +36,12 @@ class Limb(NamedTuple):
     endpoints: tuple[int, ...]
 
 
+# Plain integers: comparing an array's entry with a member of an enumeration takes ten times longer,
+# and every branch of every route is looked at.
+_SOURCE_PORT = int(PortKind.SOURCE)
+_SINK_PORT = int(PortKind.SINK)
+
+
 @dataclass(frozen=True)
 class Plan:
     """A route that has been checked against its machine.
@@ -130,7 +136,7 @@ def plan(machine: Machine, route: Route, sinks: dict[int, int] | None = None) ->
     """
     sinks = sink_endpoints(machine) if sinks is None else sinks
     port = route.port
-    if not 0 <= port < machine.ports or machine.port_kind[port] != PortKind.SOURCE:
+    if not 0 <= port < machine.ports or machine.port_kind.item(port) != _SOURCE_PORT:
         raise RouteError(
             f"{machine.name}: route from port {port}: expected a source port; routes begin at "
             "endpoint_port or endpoint_dma_port of an endpoint"
@@ -170,9 +176,9 @@ class _Walker:
             self._enter(stage, at)
             order.append(stage)
             for channel, following in self.route.stages[stage]:
-                far = int(self.machine.channel_port[channel])
+                far = self.machine.channel_port.item(channel)
                 if following != SINK:
-                    todo.append((following, int(self.machine.port_node[far])))
+                    todo.append((following, self.machine.port_node.item(far)))
         below: dict[int, tuple[int, ...]] = {}
         for stage in reversed(order):
             limbs = tuple(
@@ -202,7 +208,7 @@ class _Walker:
         if not self.route.stages[stage]:
             raise self.error(stage, "no branch", "at least one", "end the branch before it in SINK")
         for channel, following in self.route.stages[stage]:
-            if not 0 <= channel < machine.channels or machine.channel_node[channel] != node:
+            if not 0 <= channel < machine.channels or machine.channel_node.item(channel) != node:
                 where = machine.node_labels[node]
                 got = f"channel {channel} does not leave {where}"
                 if 0 <= channel < machine.channels:
@@ -213,7 +219,8 @@ class _Walker:
                     "an outgoing channel of that node",
                     "follow channel_port and port_node",
                 )
-            is_sink = machine.port_kind[machine.channel_port[channel]] == PortKind.SINK
+            far = machine.channel_port.item(channel)
+            is_sink = machine.port_kind.item(far) == _SINK_PORT
             if is_sink != (following == SINK):
                 got = f"{machine.channel_label(channel)} goes on to stage {following}"
                 raise self.error(
@@ -227,7 +234,7 @@ class _Walker:
         self, stage: int, channel: int, following: int, below: dict[int, tuple[int, ...]]
     ) -> Limb:
         machine, bits = self.machine, self.route.payload_bits
-        cls = machine.classes[int(machine.channel_class[channel])]
+        cls = machine.classes[machine.channel_class.item(channel)]
         flits = cls.flits.get(bits)
         if flits is None:
             known = ", ".join(str(known) for known in sorted(cls.flits))
@@ -239,7 +246,7 @@ class _Walker:
             )
         if following != SINK:
             return Limb(channel, flits, following, below[following])
-        far = int(machine.channel_port[channel])
+        far = machine.channel_port.item(channel)
         if far not in self.sinks:
             raise self.error(
                 stage,
