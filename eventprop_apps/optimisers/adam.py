@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from chipsim.compiled import compiled
 from chipsim.errors import DataError
+from eventprop_apps.optimisers.schedules import Schedule
 
 BETA1, GAIN1, BETA2, GAIN2, RATE, INV_ROOT, EPS, DECAY = range(8)
 """Places of an update's scalars in the array that the kernel gets."""
@@ -66,6 +67,8 @@ class AdamSettings:
         Lambda of the L2 term ``lambda * W`` that is added to the gradient (not decoupled).
     lr_decay : float
         Factor of the learning rate per epoch, applied smoothly at every batch, in (0, 1].
+    schedule : Schedule, optional
+        Another schedule instead of ``lr_decay``.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class AdamSettings:
     eps: float = 1e-8
     weight_decay: float = 6.5e-7
     lr_decay: float = 0.95
+    schedule: Schedule | None = None
 
     def __post_init__(self) -> None:
         checks = (
@@ -99,7 +103,13 @@ class AdamSettings:
 
     def rate(self, update: int, batches_per_epoch: int) -> float:
         """Return the learning rate of update number ``update`` (from 0)."""
+        if self.schedule is not None:
+            return self.lr * self.schedule.factor(update, batches_per_epoch)
         return float(self.lr * self.lr_decay ** (update / batches_per_epoch))
+
+    def make(self, words: int, batches_per_epoch: int, dtype: DTypeLike = np.float32) -> Adam:
+        """Return a fresh optimiser for ``words`` weights."""
+        return Adam(self, words, batches_per_epoch, dtype)
 
     def scalars(self, update: int, batches_per_epoch: int, dtype: DTypeLike) -> NDArray[Any]:
         """Return an update's scalars, computed in float64 and cast once to ``dtype``.
