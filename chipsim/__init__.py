@@ -9,7 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_LAZY: dict[str, str] = {}
+_LAZY: dict[str, str] = {
+    "open_run": "chipsim.analysis.run",
+}
 """Public name -> module that defines it; one line per name."""
 
 

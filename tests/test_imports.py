@@ -24,7 +24,7 @@ LAYERS = (
     ("mapping", "trace"),
     ("network",),
     ("sim",),
-    ("analysis",),
+    ("analysis", "plots"),
     ("experiment", "sweep", "testing", "cli"),
 )
 RANK = {part: rank for rank, row in enumerate(LAYERS) for part in row}

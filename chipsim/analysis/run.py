@@ -1,0 +1,321 @@
+"""A run that is read: its columns as Arrow tables, its summary, experiment and machine.
+
+Examples
+--------
+::
+
+    run = chipsim.open_run("short")
+    run.packets                      # a pyarrow.Table; pandas, polars, duckdb take it as it is
+    run.latency(by=("kind", "phase"))
+    run.hottest_channels(5)
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from chipsim.analysis import channels, cost, late, latency, pes, slowest
+from chipsim.analysis.datasets import read_dataset
+from chipsim.errors import ChipsimError, TraceError, did_you_mean
+from chipsim.machine.library import load_machine
+from chipsim.machine.model import Machine
+from chipsim.trace.rundir import EXPERIMENT, SUMMARY, Status, read_status, read_summary
+from chipsim.trace.schema import SCHEMAS
+from chipsim.units import PS_PER_S
+
+_LEVEL_OF = {"hops": "hops"}
+
+
+class Run:
+    """What a run directory holds. Made by :func:`open_run`.
+
+    Attributes
+    ----------
+    path : Path
+    status : chipsim.trace.rundir.Status
+    summary : dict
+        ``summary.json``; empty if the run was killed before it could write one.
+    experiment : dict
+        ``experiment.toml`` as nested dicts; empty if there is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.status: Status = read_status(path)
+        self.summary: dict[str, Any] = {}
+        if self.status.complete or (path / SUMMARY).is_file():
+            self.summary = read_summary(path, incomplete=True)
+        self.experiment = _read_experiment(path / EXPERIMENT)
+
+    def __repr__(self) -> str:
+        return f"<Run {str(self.path)!r}: {self.status.state}, trace {', '.join(self.datasets)}>"
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of figures must know: an incomplete run, a trace of a part of it."""
+        notes = []
+        if not self.status.complete:
+            notes.append(f"incomplete: {self.status.describe()}; figures cover what it wrote")
+        if self._limits() and self.datasets:
+            notes.append(f"the trace covers a part of the run only: {', '.join(self._limits())}")
+        copies = self._copies()
+        if self._is_whole and copies is not None and "packets" in self.datasets:
+            rows = self.read("packets", ["outcome"]).num_rows
+            if rows < copies:
+                notes.append(
+                    f"the trace holds {rows:,} of {copies:,} copies: the others had arrived, but "
+                    "no program took them before the run ended"
+                )
+        return tuple(notes)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the data sets that the trace holds."""
+        return tuple(n for n, s in SCHEMAS.items() if (self.path / s.directory).is_dir())
+
+    @cached_property
+    def packets(self) -> pa.Table:
+        """All rows of :data:`chipsim.trace.schema.PACKETS`: one per copy delivered or lost."""
+        return self.read("packets")
+
+    @cached_property
+    def hops(self) -> pa.Table:
+        """All rows of :data:`chipsim.trace.schema.HOPS`: one per grant."""
+        return self.read("hops")
+
+    @cached_property
+    def ticks(self) -> pa.Table:
+        """All rows of :data:`chipsim.trace.schema.TICKS`: one per handler of a PE."""
+        return self.read("ticks")
+
+    @cached_property
+    def channels(self) -> pa.Table:
+        """All rows of :data:`chipsim.trace.schema.CHANNELS`: one per channel and window."""
+        return self.read("channels")
+
+    def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return some columns of a data set; long traces need not be in memory as a whole.
+
+        Parameters
+        ----------
+        name : {"packets", "hops", "ticks", "channels"}
+        columns : sequence of str, optional
+            All, if not given.
+
+        Raises
+        ------
+        TraceError
+            If the run was traced at a level that does not write this data set, or what is there
+            is broken, incomplete though the run is not, of another program or version.
+        """
+        if name not in SCHEMAS:
+            known = ", ".join(SCHEMAS)
+            raise TraceError(
+                f"no data set {name!r}{did_you_mean(name, SCHEMAS)}; there are {known}"
+            )
+        if not (self.path / SCHEMAS[name].directory).is_dir():
+            level = _LEVEL_OF.get(name, "packets")
+            raise TraceError(
+                f"{self.path}: no {SCHEMAS[name].directory} in it: the run was traced at level "
+                f"{self.level!r}; run again with --set trace.level={level}"
+            )
+        table = read_dataset(self.path, SCHEMAS[name], columns)
+        if name == "packets":
+            self._check_copies(table.num_rows)
+        elif name == "hops":
+            self._check_grants(table.num_rows)
+        return table
+
+    @property
+    def level(self) -> str:
+        """Level of the trace, as its data sets show."""
+        found = self.datasets
+        return "hops" if "hops" in found else "packets" if found else "summary"
+
+    @property
+    def span_ps(self) -> int:
+        """Chip time that was traced [ps]: up to the run's end, if the summary tells it."""
+        if "simulated_s" in self.summary:
+            return round(float(self.summary["simulated_s"]) * PS_PER_S)
+        ends = [self.read(n, [c]) for n, c in (("packets", "ended_ps"), ("ticks", "done_ps"))]
+        return max((int(t[0][-1].as_py()) for t in ends if t.num_rows), default=0)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The machine that the run was made on, from ``experiment.toml``.
+
+        Raises
+        ------
+        TraceError
+            If the experiment does not say which, or it can no longer be read (a description file
+            that has been moved).
+        """
+        section = dict(self.experiment.get("machine", {}))
+        name = section.pop("name", None)
+        if not isinstance(name, str):
+            raise TraceError(
+                f"{self.path / EXPERIMENT}: no [machine] name in it, so channels and PEs cannot "
+                "be named; put the experiment's file back"
+            )
+        try:
+            return load_machine(name, dict(_flatten(section)))
+        except ChipsimError as error:
+            raise TraceError(
+                f"{self.path / EXPERIMENT}: the run's machine cannot be read: {error}"
+            ) from error
+
+    # The questions. Each is a function of a module of one idea; these are their short names.
+
+    def latency(self, by: str | Sequence[str] = "kind") -> pa.Table:
+        """See :func:`chipsim.analysis.latency.latency`."""
+        return latency.latency(self, by)
+
+    def slowest(self, count: int = 10) -> pa.Table:
+        """See :func:`chipsim.analysis.slowest.slowest`."""
+        return slowest.slowest(self, count)
+
+    def where_waited(self, count: int = 10) -> pa.Table:
+        """See :func:`chipsim.analysis.slowest.where_waited`."""
+        return slowest.where_waited(self, count)
+
+    def packet(self, source: int, seq: int) -> pa.Table:
+        """See :func:`chipsim.analysis.slowest.packet_life`."""
+        return slowest.packet_life(self, source, seq)
+
+    def hottest_channels(self, count: int | None = None) -> pa.Table:
+        """See :func:`chipsim.analysis.channels.hottest_channels`."""
+        return channels.hottest_channels(self, count)
+
+    def channel_waits(self, count: int | None = None) -> pa.Table:
+        """See :func:`chipsim.analysis.channels.channel_waits`."""
+        return channels.channel_waits(self, count)
+
+    def channel_users(self, count: int = 5) -> pa.Table:
+        """See :func:`chipsim.analysis.channels.channel_users`."""
+        return channels.channel_users(self, count)
+
+    def pe_use(self) -> pa.Table:
+        """See :func:`chipsim.analysis.pes.pe_use`."""
+        return pes.pe_use(self)
+
+    def overruns(self) -> pa.Table:
+        """See :func:`chipsim.analysis.pes.overruns`."""
+        return pes.overruns(self)
+
+    def late_packets(self) -> pa.Table:
+        """See :func:`chipsim.analysis.late.late_packets`."""
+        return late.late_packets(self)
+
+    def lateness(self) -> pa.Table:
+        """See :func:`chipsim.analysis.late.lateness`."""
+        return late.lateness(self)
+
+    def sample_cost(self) -> pa.Table:
+        """See :func:`chipsim.analysis.cost.sample_cost`."""
+        return cost.sample_cost(self)
+
+    def phase_cost(self) -> pa.Table:
+        """See :func:`chipsim.analysis.cost.phase_cost`."""
+        return cost.phase_cost(self)
+
+    def _limits(self) -> list[str]:
+        """Return the settings that made the trace one of a part of the run."""
+        section = self.experiment.get("trace", {})
+        return [f"{k} = {v}" for k, v in section.items() if k not in ("level", "rows_per_part")]
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.status.complete and not self._limits()
+
+    def _check_grants(self, rows: int) -> None:
+        """Refuse hops and channels of a whole trace that do not count the same grants."""
+        if not self._is_whole or "channels" not in self.datasets:
+            return
+        counted = pc.sum(self.read("channels", ["packets"])["packets"]).as_py() or 0
+        if rows != counted:
+            raise TraceError(
+                f"{self.path}: {SCHEMAS['hops'].directory} holds {rows:,} grants, but "
+                f"{SCHEMAS['channels'].directory} counts {counted:,}; parts are missing or of "
+                "another run: copy the directory again, or run again"
+            )
+
+    def _check_copies(self, rows: int) -> None:
+        """Refuse a whole trace of a finished run that has lost its last parts, or has too many.
+
+        Fewer rows than copies may be right: copies that no program has taken when the run ends
+        have none (:attr:`notes` counts them). What handlers took must be there.
+        """
+        if not self._is_whole:
+            return
+        expected = self._copies()
+        taken = self._taken("packets", "tick_consumed", None)
+        counted = self._taken("ticks", "tick", "packets_in") if "ticks" in self.datasets else 0
+        if (expected is not None and rows > expected) or taken < counted:
+            wanted = "" if expected is None else f", the summary {expected:,} copies"
+            raise TraceError(
+                f"{self.path / SCHEMAS['packets'].directory}: got {rows:,} rows, {taken:,} of them "
+                f"taken in a tick; the ticks count {counted:,} of these{wanted}; parts are missing "
+                "or of another run: copy the directory again, or run again"
+            )
+
+    def _taken(self, name: str, tick: str, packets: str | None) -> int:
+        """Return how many packets handlers of ticks took, as one of the data sets tells it."""
+        columns = [tick] if packets is None else [tick, packets]
+        table = read_dataset(self.path, SCHEMAS[name], columns)
+        table = table.filter(pc.greater_equal(table[tick], 0))
+        return table.num_rows if packets is None else int(pc.sum(table[packets]).as_py() or 0)
+
+    def _copies(self) -> int | None:
+        names = ("copies_delivered", "copies_dropped")
+        if not all(name in self.summary for name in names):
+            return None
+        return int(sum(self.summary[name] for name in names))
+
+
+def open_run(directory: str | Path) -> Run:
+    """Open a run directory for reading.
+
+    Parameters
+    ----------
+    directory : str or Path
+        What ``chipsim run --out`` has written; of a run that is still going on or was killed,
+        what is there so far (:attr:`Run.notes` says so).
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    TraceError
+        If the directory is missing, no run directory, of another version, or its files broken.
+    """
+    return Run(Path(directory))
+
+
+def _read_experiment(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TraceError(
+            f"{path}: cannot be read: {error}; the file is broken: run again"
+        ) from error
+
+
+def _flatten(section: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in section.items():
+        if isinstance(value, dict):
+            found += _flatten(value, f"{prefix}{name}.")
+        else:
+            found.append((f"{prefix}{name}", value))
+    return found
