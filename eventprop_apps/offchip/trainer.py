@@ -15,7 +15,9 @@ from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss, predictions
 from eventprop_apps.offchip.batch import OffchipNetwork, run_batch
-from eventprop_apps.optimisers.adam import Adam, AdamSettings, flatten, unflatten
+from eventprop_apps.optimisers.adam import AdamSettings, flatten, unflatten
+from eventprop_apps.optimisers.api import OptimiserSettings
+from eventprop_apps.optimisers.clip import clip_factor, clip_gradient
 
 EVALUATION_ROWS = 256
 """Samples evaluated in one call; no result depends on it."""
@@ -39,6 +41,12 @@ class TrainSettings:
         The optimiser's settings.
     dtype : {float32, float64}
         Type of the arithmetic.
+    optimiser : OptimiserSettings, optional
+        Another optimiser (`SGDSettings`, `AdamWSettings`) instead of ``adam``.
+    clip_norm : float, optional
+        Largest norm of a batch's gradient over all layers; not clipped by default.
+    patience : int
+        Stop after so many epochs without a better validation accuracy; 0 never stops early.
     """
 
     epochs: int = 39
@@ -51,6 +59,9 @@ class TrainSettings:
     loss: TTFSLoss = field(default_factory=TTFSLoss)
     adam: AdamSettings = field(default_factory=AdamSettings)
     dtype: DTypeLike = np.float32
+    optimiser: OptimiserSettings | None = None
+    clip_norm: float | None = None
+    patience: int = 0
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.batch < 1:
@@ -58,6 +69,12 @@ class TrainSettings:
                 f"TrainSettings: got {self.epochs} epochs in batches of {self.batch}, expected at "
                 "least 0 epochs and batches of at least 1"
             )
+        if self.patience < 0:
+            raise DataError(
+                f"TrainSettings: got patience = {self.patience}, expected at least 0 epochs"
+            )
+        if self.clip_norm is not None:
+            clip_factor(1.0, self.clip_norm)
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,8 @@ class EpochRecord:
         Share of the test samples that are right after the epoch.
     spikes_per_sample : tuple of float
         Mean number of spikes of each layer in training.
+    validation_accuracy : float or None
+        Share of the validation samples that are right after the epoch.
     """
 
     epoch: int
@@ -83,6 +102,7 @@ class EpochRecord:
     train_accuracy: float
     test_accuracy: float | None
     spikes_per_sample: tuple[float, ...]
+    validation_accuracy: float | None = None
 
 
 class Trainer:
@@ -100,6 +120,13 @@ class Trainer:
         How to train.
     seed : int
         The run's seed: it orders the samples.
+    validation : Dataset, optional
+        Evaluated after every epoch; decides which weights are best and when to stop early.
+
+    Raises
+    ------
+    DataError
+        For early stopping without a validation set, or weights that do not fit.
 
     Notes
     -----
@@ -114,10 +141,17 @@ class Trainer:
         settings: TrainSettings | None = None,
         *,
         seed: int = 0,
+        validation: Dataset | None = None,
     ) -> None:
         self.settings = settings or TrainSettings()
         self.train_set, self.test_set, self.seed = train, test, seed
+        self.validation_set = validation
         s = self.settings
+        if s.patience and validation is None:
+            raise DataError(
+                f"Trainer: got patience = {s.patience} without validation samples, which decide "
+                "when to stop; give validation=..., or patience = 0"
+            )
         constants = Factors.make(
             s.factors, dt_ms=s.dt_ms, tau_mem_ms=s.tau_mem_ms, tau_syn_ms=s.tau_syn_ms
         )
@@ -126,17 +160,38 @@ class Trainer:
         self._evaluator = OffchipNetwork(weights, per_layer, EVALUATION_ROWS, dtype=s.dtype)
         first = batches(seed, 0, len(train), s.batch, drop_last=s.drop_last)
         self._vector = flatten(self.network.weights, s.dtype)
-        self.adam = Adam(s.adam, self._vector.size, len(first), s.dtype)
+        self.optimiser = (s.optimiser or s.adam).make(self._vector.size, len(first), s.dtype)
         self.history: list[EpochRecord] = []
+        self._best = self._vector.copy()
+        self._best_epoch = 0
 
     @property
     def weights(self) -> list[NDArray[Any]]:
         """Copies of the current weights, shape (n_out, n_in) each."""
         return [w.copy() for w in self.network.weights]
 
+    @property
+    def best_weights(self) -> list[NDArray[Any]]:
+        """Copies of the weights with the best validation accuracy, the earliest of equals.
+
+        Without validation samples, those after the last epoch.
+        """
+        return [w.copy() for w in unflatten(self._best, self.network.shapes)]
+
+    @property
+    def best_epoch(self) -> int:
+        """Number of the epoch that gave the best weights, from 1; 0 before the first."""
+        return self._best_epoch
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all epochs are done, or ``patience`` epochs have brought nothing better."""
+        s, done = self.settings, len(self.history)
+        return done >= s.epochs or (s.patience > 0 and done - self._best_epoch >= s.patience)
+
     def run(self, progress: Callable[[EpochRecord], None] | None = None) -> list[EpochRecord]:
         """Train the epochs that are missing; return the history of all."""
-        while len(self.history) < self.settings.epochs:
+        while not self.stopped:
             record = self.run_epoch()
             if progress is not None:
                 progress(record)
@@ -157,11 +212,28 @@ class Trainer:
             seen += samples.size
             spikes = [a + b for a, b in zip(spikes, self._spike_counts(samples.size), strict=True)]
         test = None if self.test_set is None else self.accuracy(self.test_set)
+        held = None if self.validation_set is None else self.accuracy(self.validation_set)
         record = EpochRecord(
-            epoch + 1, losses / len(order), right / seen, test, tuple(n / seen for n in spikes)
+            epoch + 1,
+            losses / len(order),
+            right / seen,
+            test,
+            tuple(n / seen for n in spikes),
+            held,
         )
-        self.history.append(record)
+        self._note(record)
         return record
+
+    def _note(self, record: EpochRecord) -> None:
+        """Keep the record, and the weights if they are the best so far."""
+        held = record.validation_accuracy
+        before = None
+        if self._best_epoch:
+            before = self.history[self._best_epoch - 1].validation_accuracy
+        self.history.append(record)
+        if held is None or before is None or held > before:
+            self._best[:] = self._vector
+            self._best_epoch = record.epoch
 
     def run_update(
         self, samples: NDArray[np.int64], labels: NDArray[np.int64]
@@ -170,7 +242,10 @@ class Trainer:
         events = self.train_set.events.take(samples)
         result = run_batch(self.network, events, labels, loss=self.settings.loss)
         assert result.loss is not None
-        self.adam.update(self._vector, flatten(result.gradients, self.settings.dtype))
+        gradient = flatten(result.gradients, self.settings.dtype)
+        if self.settings.clip_norm is not None:
+            clip_gradient(gradient, self.settings.clip_norm)
+        self.optimiser.update(self._vector, gradient)
         self._set_weights(self.network)
         return result.loss, result.first_spike_times
 
@@ -186,6 +261,39 @@ class Trainer:
     def accuracy(self, data: Dataset) -> float:
         """Return the share of samples whose label's output spikes first."""
         return float((self.predict(data) == data.label).mean())
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint needs, between epochs: named arrays and plain values.
+
+        See `eventprop_apps.offchip.checkpoint` for files.
+        """
+        return {
+            "weights": self._vector.copy(),
+            "best": self._best.copy(),
+            "best_epoch": self._best_epoch,
+            "optimiser": self.optimiser.state(),
+            "history": list(self.history),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from ``state()`` of a trainer with the same settings, data and seed.
+
+        Raises
+        ------
+        DataError
+            For a network of another size.
+        """
+        for name in ("weights", "best"):
+            if state[name].shape != self._vector.shape or state[name].dtype != self._vector.dtype:
+                raise DataError(
+                    f"restore: got {state[name].size} {name} of {state[name].dtype}, expected "
+                    f"{self._vector.size} of {self._vector.dtype}"
+                )
+        self._vector[:], self._best[:] = state["weights"], state["best"]
+        self._best_epoch = int(state["best_epoch"])
+        self.optimiser.restore(state["optimiser"])
+        self.history = list(state["history"])
+        self._set_weights(self.network)
 
     def _set_weights(self, network: OffchipNetwork) -> None:
         parts = unflatten(self._vector, network.shapes)
