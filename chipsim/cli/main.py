@@ -18,6 +18,7 @@ from chipsim.cli.command import Command, Parser, UsageError, note
 from chipsim.errors import ChipsimError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "inspect": ("chipsim.cli.inspect", "show what a run's trace tells: latencies, waits, loads"),
     "machine": ("chipsim.cli.machine", "show a machine: blocks, clocks, provenance of figures"),
     "run": ("chipsim.cli.run", "run an experiment on the simulated machine"),
     "traffic": ("chipsim.cli.traffic", "send synthetic or recorded traffic, measure latency"),
