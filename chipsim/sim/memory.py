@@ -15,7 +15,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from chipsim.network.api import PAYLOAD_WORDS, Deliveries
+from chipsim.network.api import PAYLOAD_WORDS
 from chipsim.sim.sram import Sram
 
 if TYPE_CHECKING:
@@ -136,11 +136,14 @@ class MemoryPort:
     def _on_packets(self) -> None:
         self._armed = False
         packets = self.simulation.drain_memory(self.inbox)
-        requests = packets.key % 2 == 0
-        for key in packets.key[requests].tolist():
-            self._reply(self.simulation.transfers.open[key // 2])
-        if not requests.all():
-            self._collect(packets.select(~requests))
+        # Sorted by key: the packets of a transfer stand together.
+        keys, first = np.unique(packets.key, return_index=True)
+        last = [*first[1:].tolist(), len(packets)]
+        for key, start, stop in zip(keys.tolist(), first.tolist(), last, strict=True):
+            if key % 2 == 0:
+                self._reply(self.simulation.transfers.open[key // 2])
+            else:
+                self._collect(key // 2, packets.tag[start:stop], packets.payload[start:stop])
         self.arm()
 
     def _reply(self, transfer: Transfer) -> None:
@@ -153,27 +156,21 @@ class MemoryPort:
             self.endpoint, transfer.requester, transfer, flit_rows(words), start, self.flit_ps
         )
 
-    def _collect(self, packets: Deliveries) -> None:
-        numbers = packets.key // 2
-        for number in dict.fromkeys(numbers.tolist()):
-            transfer = self.incoming.get(number)
-            if transfer is None:
-                continue
-            rows = packets.select(numbers == number)
-            self._store(transfer, rows)
-            if transfer.left == 0:
-                del self.incoming[number]
-                self.simulation.transfers.finish(transfer)
-
-    def _store(self, transfer: Transfer, rows: Deliveries) -> None:
-        flit = rows.tag.astype(np.int64)
-        transfer.arrived[flit] = True
-        transfer.left = int((~transfer.arrived).sum())
-        place = flit[:, None] * PAYLOAD_WORDS + np.arange(PAYLOAD_WORDS)
-        keep = place < len(transfer.words)
-        if not transfer.write:
-            transfer.words[place[keep]] = rows.payload[keep]
+    def _collect(self, number: int, flit: NDArray[np.int32], payload: NDArray[np.uint32]) -> None:
+        """Store flits of a transfer where they belong; finish it with the last one."""
+        transfer = self.incoming.get(number)
+        if transfer is None:
             return
-        memory = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
-        memory[place[keep]] = rows.payload[keep]
-        self.bytes_moved += 4 * int(keep.sum())
+        transfer.arrived[flit] = True
+        transfer.left = len(transfer.arrived) - int(np.count_nonzero(transfer.arrived))
+        place = flit[:, None].astype(np.int64) * PAYLOAD_WORDS + np.arange(PAYLOAD_WORDS)
+        keep = place < len(transfer.words)
+        if transfer.write:
+            memory = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
+            self.bytes_moved += 4 * int(np.count_nonzero(keep))
+        else:
+            memory = transfer.words
+        memory[place[keep]] = payload[keep]
+        if transfer.left == 0:
+            del self.incoming[number]
+            self.simulation.transfers.finish(transfer)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from chipsim.errors import ProgramError, StalledError, did_you_mean
 from chipsim.machine.route import Route
 from chipsim.mapping.mapping import Mapping as ChipMapping
-from chipsim.network import deadlock
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.sim.barrier import Barrier
 from chipsim.sim.clock import TickClock
@@ -201,8 +200,13 @@ class Simulation:
         if tick % _DEADLOCK_TICKS == _DEADLOCK_TICKS - 1:
             self.synchronise()
             idle = [pe.endpoint for pe in self.pe_list if pe.finished]
-            deadlock.check(self.network, int(self.env.now), 2 * self.clock.tick_ps, idle)
+            self._check_deadlock(2 * self.clock.tick_ps, idle)
         return False
+
+    def _check_deadlock(self, limit_ps: int, undrained: Sequence[int]) -> None:
+        from chipsim.network import deadlock  # brings networkx, which short runs can do without
+
+        deadlock.check(self.network, int(self.env.now), limit_ps, undrained)
 
     def _show_tick(self, tick: int) -> bool:
         """Tell the probes of a tick; they do not keep the clock running."""
@@ -412,8 +416,7 @@ class Simulation:
             error = pe.effect.stalled(pe) if pe.effect is not None else None
             if error is not None:
                 return error
-        every = [pe.endpoint for pe in self.pe_list]
-        deadlock.check(self.network, int(self.env.now), 0, every)
+        self._check_deadlock(0, [pe.endpoint for pe in self.pe_list])
         lines = [
             f"{pe.label} waits for {pe.effect.waits_for(pe)}"
             for pe in waiting[:8]

@@ -188,6 +188,7 @@ class LayerProgram(Program):
             count = min(receiver.left, at_once)
             packets = yield pe.receive(count, on_stall=receiver.lost)
             ours = packets.net == self.weight_net
-            self.kernel.strays.stale_phase += int((~ours).sum())
-            receiver.take(packets.select(ours))
+            strangers = len(packets) - int(np.count_nonzero(ours))
+            self.kernel.strays.stale_phase += strangers
+            receiver.take(packets.select(ours) if strangers else packets)
             yield pe.compute(weight_word=4 * len(packets))
