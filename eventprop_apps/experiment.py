@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from chipsim.errors import did_you_mean
+from chipsim.errors import DataError, did_you_mean
 from chipsim.experiment.kinds import ExperimentKind, Progress
 from chipsim.experiment.model import (
     Count,
@@ -104,6 +104,8 @@ class InitSection(Section):
 
     scales: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
     """[s_mean, s_dev] for each layer of weights, from the input on."""
+    weights: Annotated[str, Field(min_length=1)] | None = None
+    """Start from these weights instead: weights.npz, or the directory of a run."""
 
 
 class YinYangModel(ExperimentModel):
@@ -121,6 +123,7 @@ class YinYangModel(ExperimentModel):
             *super().checks(),
             *self._layer_problems(),
             *self._size_problems(),
+            *self._weight_problems(),
             *(
                 f"trace.kinds: unknown kind {kind!r}{did_you_mean(kind, KINDS)}"
                 for kind in self.trace.kinds or ()
@@ -145,6 +148,17 @@ class YinYangModel(ExperimentModel):
                 f"init.scales: got {self.init.scales}, expected deviations of at least 0"
             )
         return problems
+
+    def _weight_problems(self) -> list[str]:
+        if self.init.weights is None:
+            return []
+        from eventprop_apps.offchip.weights import load_weights
+
+        try:
+            load_weights(self.init.weights, self.model.layers)
+        except DataError as error:
+            return [f"init.weights: {error}"]
+        return []
 
     def _size_problems(self) -> list[str]:
         problems = []

@@ -38,6 +38,7 @@ from eventprop_apps.experiment import YinYangModel
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss, predictions
 from eventprop_apps.model import Model
+from eventprop_apps.offchip.weights import load_weights
 from eventprop_apps.optimisers.adam import Adam, AdamSettings
 from eventprop_apps.programs.plan import Job
 
@@ -87,6 +88,13 @@ def model_of(values: YinYangModel) -> Model:
         else TTFSLoss.on_chip(loss.tau0_ms, loss.tau1_ms, loss.alpha, dt_ms=section.dt_ms)
     )
     return Model.make(tuple(section.layers), section.steps, factors, ttfs, section.dtype)
+
+
+def initial_weights_of(values: YinYangModel, model: Model, seed: int) -> list[NDArray[Any]]:
+    """Return the weights of the file that ``init.weights`` names, or drawn ones."""
+    if values.init.weights is not None:
+        return load_weights(values.init.weights, model.sizes)
+    return list(initial_weights(seed, model.sizes, [(m, s) for m, s in values.init.scales]))
 
 
 def adam_of(values: YinYangModel, model: Model, batches_per_epoch: int) -> Adam:
@@ -169,7 +177,7 @@ class TrainingRun:
         self.chip = ChipRun(
             self.model,
             machine,
-            initial_weights(seed, self.model.sizes, [(m, s) for m, s in values.init.scales]),
+            initial_weights_of(values, self.model, seed),
             self._jobs(),
             ChipOptions(
                 replicas=values.train.batch,
