@@ -29,12 +29,20 @@ Stage: TypeAlias = Literal["placer", "router"]
 
 BUILTIN: dict[str, dict[str, str]] = {
     "placer": {
+        "breadth_first": "chipsim.mapping.placement.breadth_first:place",
+        "hilbert": "chipsim.mapping.placement.hilbert:place",
+        "hilbert_bfs": "chipsim.mapping.placement.hilbert_bfs:place",
         "paper": "chipsim.mapping.placement.paper:place",
         "random": "chipsim.mapping.placement.random:place",
+        "rcm": "chipsim.mapping.placement.rcm:place",
         "sequential": "chipsim.mapping.placement.sequential:place",
     },
     "router": {
         "default": "chipsim.mapping.routing.default:route",
+        "ldf": "chipsim.mapping.routing.ldf:route",
+        "ner": "chipsim.mapping.routing.ner:route",
+        "steiner": "chipsim.mapping.routing.steiner:route",
+        "xy": "chipsim.mapping.routing.xy:route",
     },
 }
 """Strategies of this package by stage and name; they need no entry point, so that a source tree

@@ -14,6 +14,7 @@ from chipsim.machine.model import (
     PortKind,
 )
 from chipsim.mapping.application import Application, Net, Vertex
+from chipsim.mapping.crowd import with_pes_per_tile
 
 HOLES = ((4, 3), (4, 4), (7, 3), (7, 4))
 
@@ -50,6 +51,9 @@ def replicas(count: int, size: int = 4) -> Application:
 
 @cache
 def machine(name: str) -> Machine:
-    """A machine by name, built once per process; ``mesh-8x8:xy`` routes x first."""
+    """A machine by name, built once per process; ``:xy`` routes x first."""
+    if name == "holes":  # SpiNNaker2's 38 places as a mesh that branches anywhere, 4 PEs each
+        holes = [[x - 1, y - 1] for x, y in HOLES]
+        return with_pes_per_tile(load_machine("mesh-7x6", {"floor.holes": holes}), 4)
     base, _, routing = name.partition(":")
     return load_machine(base, {"noc.routing": routing} if routing else {})

@@ -87,7 +87,12 @@ def place_fixed(application: Application, machine: Machine) -> dict[Name, int]:
     return placement
 
 
-def fill(application: Application, machine: Machine, pes: Iterable[int]) -> dict[Name, int]:
+def fill(
+    application: Application,
+    machine: Machine,
+    pes: Iterable[int],
+    vertices: Iterable[int] | None = None,
+) -> dict[Name, int]:
     """Place fixed vertices first, then the others in order on the free ones of ``pes``.
 
     Parameters
@@ -96,6 +101,8 @@ def fill(application: Application, machine: Machine, pes: Iterable[int]) -> dict
     machine : Machine
     pes : iterable of int
         All PEs, in the order in which they are to be filled.
+    vertices : iterable of int, optional
+        Numbers of all vertices, in the order in which they take PEs; the application's by default.
 
     Returns
     -------
@@ -109,7 +116,10 @@ def fill(application: Application, machine: Machine, pes: Iterable[int]) -> dict
     """
     placement = place_fixed(application, machine)
     taken = set(placement.values())
-    others = list(movable(application.vertices))
+    order = (
+        application.vertices if vertices is None else [application.vertices[i] for i in vertices]
+    )
+    others = list(movable(order))
     free = [pe for pe in pes if pe not in taken]
     if len(others) > len(free):
         raise MappingError(

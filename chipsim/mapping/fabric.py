@@ -1,0 +1,141 @@
+"""The routers of a machine as mapping algorithms see them: sites, links between them, distances.
+
+A *site* is a router that delivers to endpoints. Algorithms work on sites; endpoints come in only
+where a vertex takes one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import MappingError
+from chipsim.machine.model import Machine, PortKind
+from chipsim.mapping.tree_kernels import FAR, all_distances
+
+MOST_SITES = 16_384
+"""Sites of the largest machine with a distance matrix (2 bytes a pair: 512 MiB)."""
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """Sites and the links between them.
+
+    Attributes
+    ----------
+    machine : Machine
+    node : ndarray of int32, shape (sites,)
+        The node of each site, ascending.
+    site_of : ndarray of int32, shape (endpoints,)
+        The site that delivers to each endpoint.
+    x, y, chip : ndarray of int32, shape (sites,)
+    far, channel : ndarray of int32, shape (sites, most links of a site)
+        Far site and channel of each link, ascending by channel; -1 fills up.
+    vertical : ndarray of int8, shape as ``far``
+        1 where the link leads to another row, else 0.
+    wrap_x, wrap_y : int
+        Length of a closed row or column, 0 where rows and columns are open.
+    """
+
+    machine: Machine
+    node: NDArray[np.int32]
+    site_of: NDArray[np.int32]
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    chip: NDArray[np.int32]
+    far: NDArray[np.int32]
+    channel: NDArray[np.int32]
+    vertical: NDArray[np.int8]
+    wrap_x: int
+    wrap_y: int
+
+    @property
+    def sites(self) -> int:
+        """Number of sites."""
+        return len(self.node)
+
+    @cached_property
+    def distance(self) -> NDArray[np.int16]:
+        """Links on a shortest way from site to site, int16 of shape (sites, sites).
+
+        Pairs without a way have :data:`chipsim.mapping.tree_kernels.FAR`.
+
+        Raises
+        ------
+        MappingError
+            If there are more than :data:`MOST_SITES` sites.
+        """
+        if self.sites > MOST_SITES:
+            raise MappingError(
+                f"distances on {self.machine.name}",
+                [
+                    f"{self.sites} routers; the matrix of distances takes at most {MOST_SITES}: "
+                    "use a placer without one (sequential, hilbert, breadth_first, rcm) and the "
+                    "default router, or a smaller machine"
+                ],
+            )
+        return np.asarray(all_distances(self.far))
+
+
+def fabric(machine: Machine) -> Fabric:
+    """Return the fabric of a machine, built once per machine.
+
+    Notes
+    -----
+    O(channels log channels); distances, when they are asked for, O(sites × links).
+    """
+    cached: Fabric | None = machine.__dict__.get("_fabric")
+    if cached is None:
+        cached = _build(machine)
+        object.__setattr__(machine, "_fabric", cached)
+    return cached
+
+
+def _build(machine: Machine) -> Fabric:
+    far_port = machine.channel_port
+    eject = machine.port_kind[far_port] == PortKind.SINK
+    node = np.unique(machine.channel_node[eject]).astype(np.int32)
+    site = np.full(machine.nodes, -1, dtype=np.int32)
+    site[node] = np.arange(len(node))
+    # The lowest channel into an endpoint is the one that routes take; so assign downwards.
+    site_of_port = np.full(machine.ports, -1, dtype=np.int32)
+    ejecting = np.flatnonzero(eject)[::-1]
+    site_of_port[far_port[ejecting]] = site[machine.channel_node[ejecting]]
+    x, y, chip = (a[node] for a in (machine.node_x, machine.node_y, machine.node_chip))
+    far_node = machine.port_node[far_port]
+    onward = ~eject & (site[machine.channel_node] >= 0)
+    onward[onward] &= site[far_node[onward]] >= 0
+    links = np.flatnonzero(onward)
+    source, target = site[machine.channel_node[links]], site[far_node[links]]
+    order = np.argsort(source, kind="stable")
+    degree = np.bincount(source, minlength=len(node))
+    shape = (len(node), max(1, int(degree.max(initial=0))))
+    slot = np.arange(len(links)) - np.repeat(np.cumsum(degree) - degree, degree)
+    far = np.full(shape, -1, dtype=np.int32)
+    channel = np.full(shape, -1, dtype=np.int32)
+    vertical = np.zeros(shape, dtype=np.int8)
+    where = (source[order], slot)
+    far[where], channel[where] = target[order], links[order]
+    vertical[where] = y[source[order]] != y[target[order]]
+    torus = bool(machine.extras.get("torus", 0))
+    return Fabric(
+        machine=machine,
+        node=node,
+        site_of=site_of_port[machine.endpoint_sink],
+        x=x,
+        y=y,
+        chip=chip,
+        far=far,
+        channel=channel,
+        vertical=vertical,
+        wrap_x=machine.grid_width if torus and machine.grid_width > 2 else 0,
+        wrap_y=machine.grid_height if torus and machine.grid_height > 2 else 0,
+    )
+
+
+def unreachable(distance: NDArray[np.int16]) -> bool:
+    """Return whether some site has no way to another."""
+    return bool((distance == FAR).any())

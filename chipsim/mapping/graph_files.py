@@ -1,0 +1,199 @@
+"""Application graphs from files: vertices and nets, or networkx node-link JSON.
+
+Edges of a node-link graph become one multicast net per vertex where all its out-weights are equal;
+where they differ the caller says what is meant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from chipsim.errors import MappingError, did_you_mean
+from chipsim.mapping.application import Application, Name, Net, Vertex
+from chipsim.mapping.generators import PHASE
+
+Edges: TypeAlias = Literal["multicast-max", "2pin"]
+EDGES: tuple[Edges, ...] = ("multicast-max", "2pin")
+
+_NET_KEYS = ("source", "sinks", "weight", "name")
+_FORMS = (
+    'expected {"vertices": [0, 1], "nets": [{"source": 0, "sinks": [1], "weight": 7}]} or '
+    'networkx node-link JSON ({"nodes": [{"id": 0}], "edges": [{"source": 0, "target": 1}]})'
+)
+
+
+def read_graph(path: str | Path, edges: Edges | None = None) -> Application:
+    """Read an application graph.
+
+    Parameters
+    ----------
+    path : str or Path
+        A JSON file of one of the two forms; weights are packets per tick, 1 where none is given.
+    edges : str, optional
+        For a node-link graph whose vertices have out-edges of several weights: ``multicast-max``
+        makes one net per vertex with the greatest of them, ``2pin`` one net per edge.
+
+    Returns
+    -------
+    Application
+        Named after the file; a packet of a net reaches all its sinks (``router_multicast``).
+
+    Raises
+    ------
+    MappingError
+        Naming all problems of the file at once.
+    """
+    subject = f"graph {path}"
+    document = _load(Path(path), subject)
+    problems: list[str] = []
+    if isinstance(document, dict) and "nets" in document:
+        vertices, nets = list(_vertices(document, problems)), list(_nets(document, problems))
+    elif isinstance(document, dict) and "nodes" in document:
+        vertices, nets = _node_link(document, edges, problems)
+    else:
+        problems.append(f"has neither nets nor nodes; {_FORMS}")
+    if problems:
+        raise MappingError(subject, problems)
+    try:
+        return Application(Path(path).stem, tuple(vertices), tuple(nets), "router_multicast")
+    except MappingError as error:
+        raise MappingError(subject, error.problems) from error
+
+
+def _load(path: Path, subject: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise MappingError(subject, [f"cannot be read: {reason}; check the path"]) from error
+    except UnicodeDecodeError as error:
+        raise MappingError(subject, ["is no UTF-8 text; " + _FORMS]) from error
+    except json.JSONDecodeError as error:
+        raise MappingError(
+            subject, [f"is no JSON: {error.msg} in line {error.lineno}; {_FORMS}"]
+        ) from error
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _list(document: dict[str, Any], key: str, problems: list[str]) -> list[Any]:
+    rows = document.get(key, [])
+    if isinstance(rows, list):
+        return rows
+    problems.append(f"{key} is {rows!r:.40}; expected a list")
+    return []
+
+
+def _vertices(document: dict[str, Any], problems: list[str]) -> Iterator[Vertex]:
+    if "vertices" not in document:
+        problems.append("has nets but no vertices; list all vertices under that name")
+    for number, name in enumerate(_list(document, "vertices", problems)):
+        if _is_name(name):
+            yield Vertex(name)
+        else:
+            problems.append(f"vertices[{number}] is {name!r:.40}; expected a text or an integer")
+
+
+def _nets(document: dict[str, Any], problems: list[str]) -> Iterator[Net]:
+    for number, row in enumerate(_list(document, "nets", problems)):
+        where = f"nets[{number}]"
+        if not isinstance(row, dict):
+            problems.append(f"{where} is {row!r:.40}; expected an object with source and sinks")
+            continue
+        found = [
+            f"{where}: unknown key {key!r}{did_you_mean(key, _NET_KEYS)}"
+            for key in row
+            if key not in _NET_KEYS
+        ]
+        found += [f"{where}: has no {key}" for key in ("source", "sinks") if key not in row]
+        sinks, weight = row.get("sinks", []), row.get("weight", 1)
+        if not isinstance(sinks, list):
+            found.append(f"{where}: sinks is {sinks!r:.40}; expected a list of vertices")
+            sinks = []
+        ends = [("source", row.get("source", 0)), *(("sink", sink) for sink in sinks)]
+        ends.append(("name", row.get("name", 0)))
+        found += [
+            f"{where}: {what} is {value!r:.40}; expected a text or an integer"
+            for what, value in ends
+            if not _is_name(value)
+        ]
+        if not _is_weight(weight):
+            found.append(f"{where}: weight is {weight!r:.40}; expected a number of at least 0")
+        problems += found
+        if not found:
+            name = row.get("name", number)
+            yield Net(name, row["source"], tuple(sinks), packets_per_tick={PHASE: float(weight)})
+
+
+def _is_weight(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < float("inf")  # type: ignore[operator]
+
+
+def _node_link(
+    document: dict[str, Any], edges: Edges | None, problems: list[str]
+) -> tuple[list[Vertex], list[Net]]:
+    names: dict[Name, None] = {}
+    for number, row in enumerate(_list(document, "nodes", problems)):
+        name = row.get("id") if isinstance(row, dict) else None
+        if not _is_name(name):
+            problems.append(f'nodes[{number}] is {row!r:.40}; expected {{"id": text or integer}}')
+        elif name in names:
+            problems.append(f"nodes[{number}]: id {name!r} is given twice; name each node once")
+        else:
+            names[name] = None
+    # networkx has called this list both ways.
+    key = "links" if "links" in document else "edges"
+    out: dict[Name, dict[Name, float]] = {name: {} for name in names}
+    for number, row in enumerate(_list(document, key, problems)):
+        found = list(_edge_problems(f"{key}[{number}]", row, names))
+        problems += found
+        if found:
+            continue
+        ways = [(row["source"], row["target"])]
+        if not document.get("directed", False) and row["source"] != row["target"]:
+            ways.append((row["target"], row["source"]))
+        for a, b in ways:  # parallel edges add up
+            out[a][b] = out[a].get(b, 0.0) + float(row.get("weight", 1))
+    return [Vertex(name) for name in names], _edge_nets(out, edges, problems)
+
+
+def _edge_problems(where: str, row: Any, names: dict[Name, None]) -> Iterator[str]:
+    if not isinstance(row, dict):
+        yield f"{where} is {row!r:.40}; expected an object with source and target"
+        return
+    for end in ("source", "target"):
+        if end not in row:
+            yield f"{where}: has no {end}"
+        elif not _is_name(row[end]) or row[end] not in names:
+            yield f"{where}: {end} {row[end]!r:.40} is no node"
+    if not _is_weight(row.get("weight", 1)):
+        yield f"{where}: weight is {row['weight']!r:.40}; expected a number of at least 0"
+
+
+def _edge_nets(
+    out: dict[Name, dict[Name, float]], edges: Edges | None, problems: list[str]
+) -> list[Net]:
+    unequal = [name for name, sinks in out.items() if len(set(sinks.values())) > 1]
+    if unequal and edges is None:
+        problems.append(
+            f"{len(unequal)} vertices have out-edges of several weights, {unequal[0]!r} first; say "
+            "--edges multicast-max (one net per vertex, the greatest weight) or --edges 2pin "
+            "(one net per edge)"
+        )
+        return []
+    rows: list[tuple[Name, tuple[Name, ...], float]] = []
+    for name, sinks in out.items():
+        if edges == "2pin":
+            rows += [(name, (sink,), weight) for sink, weight in sinks.items()]
+        elif sinks:
+            rows.append((name, tuple(sinks), max(sinks.values())))
+    return [
+        Net(number, source, ends, packets_per_tick={PHASE: weight})
+        for number, (source, ends, weight) in enumerate(rows)
+    ]

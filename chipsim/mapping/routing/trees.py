@@ -1,0 +1,165 @@
+"""What tree routers share: which nets they may route freely, and trees of sites as routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.errors import MachineError, MappingError, RouteError
+from chipsim.machine.model import Branching, Machine, Routing
+from chipsim.machine.route import SINK, Branch, Route
+from chipsim.machine.topology import topology
+from chipsim.mapping.application import Application, Name, Net
+from chipsim.mapping.fabric import Fabric, fabric
+from chipsim.mapping.routing import default
+from chipsim.mapping.strategies import NetRoutes
+from chipsim.mapping.tree_kernels import grow
+
+NER_RADIUS = 20
+"""Links within which NER looks for the nearest site of the tree, as Navaridas et al. set it."""
+
+Step: TypeAlias = tuple[int, int, int]
+"""Parent site, slot of the link there, site; parents come before their children."""
+
+Builder: TypeAlias = Callable[[int, NDArray[np.int32]], list[Step]]
+"""Returns the tree from a source site to terminal sites."""
+
+
+def free(machine: Machine) -> bool:
+    """Return whether trees may take any way: all routers go by table and branch anywhere."""
+    known = fabric(machine)
+    return bool(
+        np.isin(machine.node_routing[known.node], (Routing.TABLE, Routing.SOURCE)).all()
+        and (machine.node_branching[known.node] == Branching.ANY).all()
+        and (machine.port_node[machine.endpoint_port] == known.node[known.site_of]).all()
+    )
+
+
+def route_by(
+    application: Application, placement: Mapping[Name, int], machine: Machine, build: Builder
+) -> dict[Name, NetRoutes]:
+    """Route every net along the trees of ``build`` where the machine leaves a choice.
+
+    DMA nets, and all nets of a machine whose routers choose outputs by themselves (SpiNNaker2 on
+    the chip, ``noc.routing = "xy"``), get the default router's routes. ``noc_direct`` nets have one
+    route per tile.
+
+    Raises
+    ------
+    MappingError
+        Naming every net that cannot be routed.
+    """
+    choice = free(machine)
+    found: dict[Name, NetRoutes] = {}
+    problems = []
+    for net in application.nets:
+        try:
+            if net.dma or not choice:
+                found[net.name] = default.route_net(application, placement, machine, net)
+            else:
+                found[net.name] = _net(application, placement, machine, net, build)
+        except (RouteError, MachineError) as error:
+            problems.append(f"net {net.name!r} cannot be routed: {error}")
+    if problems:
+        raise MappingError(f"routing of application {application.name!r}", problems)
+    return found
+
+
+def grown(known: Fabric, mode: int, radius: int = NER_RADIUS) -> Builder:
+    """Return a builder by the compiled tree builder in one of its modes."""
+    distance = known.distance
+    mark = np.zeros(known.sites, dtype=np.int32)
+    nodes, parent, slots = (np.empty(known.sites, dtype=np.int32) for _ in range(3))
+    path = np.empty(2 * known.sites, dtype=np.int32)
+    calls = 0
+
+    def build(source: int, terminals: NDArray[np.int32]) -> list[Step]:
+        nonlocal calls
+        calls += 1
+        size = grow(
+            mode,
+            radius,
+            known.wrap_x,
+            known.wrap_y,
+            source,
+            terminals,
+            len(terminals),
+            known.x,
+            known.y,
+            known.far,
+            known.vertical,
+            distance,
+            calls,
+            mark,
+            nodes,
+            parent,
+            slots,
+            path,
+        )
+        if size < 0:
+            raise no_way(known, source)
+        return [(int(parent[s]), int(slots[s]), s) for s in nodes[1:size].tolist()]
+
+    return build
+
+
+def no_way(known: Fabric, source: int) -> RouteError:
+    """Return the error for a source from which not all sinks can be reached."""
+    return RouteError(
+        f"{known.machine.name}: {known.machine.node_labels[int(known.node[source])]} has no way "
+        "to all sinks; the machine falls apart: name fewer holes"
+    )
+
+
+def _net(
+    application: Application,
+    placement: Mapping[Name, int],
+    machine: Machine,
+    net: Net,
+    build: Builder,
+) -> NetRoutes:
+    known = fabric(machine)
+    source = placement[net.source]
+    by_site: dict[int, list[int]] = {}
+    for end in sorted(placement[sink] for sink in net.sinks):
+        by_site.setdefault(int(known.site_of[end]), []).append(end)
+    sites = sorted(by_site)
+    groups = [sites]
+    if application.transport_of(net) == "noc_direct":
+        groups = [[site] for site in sites]
+    start = int(known.site_of[source])
+    return tuple(
+        as_route(
+            known,
+            int(machine.endpoint_port[source]),
+            start,
+            build(start, np.array(group, dtype=np.int32)),
+            {site: by_site[site] for site in group},
+            net.payload_bits,
+        )
+        for group in groups
+    )
+
+
+def as_route(
+    known: Fabric,
+    port: int,
+    source: int,
+    steps: Sequence[Step],
+    ends: Mapping[int, list[int]],
+    payload_bits: int,
+) -> Route:
+    """Return a tree of sites as a route: at each site onward first, then to its endpoints."""
+    into = topology(known.machine).into
+    stage_of = {source: 0}
+    stages: list[list[Branch]] = [[]]
+    for parent, slot, site in steps:
+        stage_of[site] = len(stages)
+        stages[stage_of[parent]].append(Branch(int(known.channel[parent, slot]), len(stages)))
+        stages.append([])
+    for site, members in ends.items():
+        stages[stage_of[site]] += [Branch(into[end][0], SINK) for end in members]
+    return Route(port, tuple(tuple(stage) for stage in stages), payload_bits)
