@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from chipsim.errors import MachineError
 from chipsim.machine.model import EndpointKind, FullPolicy, Machine, PortKind
 from chipsim.network.compiled import Network
-from tests.network_compiled.compiled_rig import FLIT, builder, send, take_all, to
+from tests.network_compiled.compiled_rig import FLIT, builder, send, sends, take_all, to
 
 LATENCIES = (500, 30, 200)
 
 
-def shared(capacity: int) -> Machine:
-    """Return three sources of one hub and three channels of different latency to one sink."""
+def shared(capacity: int, latencies: tuple[int, ...] = LATENCIES) -> Machine:
+    """Return a hub with a source per latency, and as many channels to one sink."""
     made, cls = builder()
     node = made.node("hub")
-    for _ in LATENCIES:
+    for _ in latencies:
         made.port(node, 0, PortKind.SOURCE)
     sink = made.port(-1, capacity, PortKind.SINK, FullPolicy.STALL)
-    for latency in LATENCIES:
+    for latency in latencies:
         made.channel(node, sink, cls, latency, FLIT, 20)
     made.endpoint(EndpointKind.PE, port=0, sink=sink, x=0, y=0)
     return made.build()
@@ -52,3 +52,21 @@ def test_arrivals_of_several_channels_come_in_order_of_time(packets: list[tuple[
 def test_a_bounded_sink_has_one_channel() -> None:
     with pytest.raises(MachineError, match=r"expected one channel per input FIFO"):
         Network(shared(2))
+
+
+def test_what_arrives_at_one_time_is_taken_by_source_and_number() -> None:
+    network = Network(shared(0, (30, 30, 30, 30)))
+    routes = [to(way, way) for way in range(4)]
+    rows = sends(routes, network.add_routes(routes).tolist(), [100] * 4, keys=[7, 7, 7, 7])
+    rows.source[:] = [2, 1, 2, 1]
+    rows.seq[:] = [5, 9, 4, 8]
+    network.send(rows)
+    network.advance(130)
+    got = take_all(network, 130)
+    assert got.time_ps.tolist() == [130] * 4
+    assert list(zip(got.source.tolist(), got.seq.tolist(), strict=True)) == [
+        (1, 8),
+        (1, 9),
+        (2, 4),
+        (2, 5),
+    ]
