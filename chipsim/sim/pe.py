@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.errors import ProgramError, did_you_mean
+from chipsim.errors import ProgramError, SramError, did_you_mean
 from chipsim.network.api import Deliveries
 from chipsim.network.instant import PROGRAM, at
 from chipsim.sim.effects import (
@@ -49,6 +49,8 @@ class ProcessingElement:
     endpoint, inbox : int
         Machine endpoint and its event inbox.
     sram : Sram
+    recordings : dict of str to list of (int, ndarray)
+        What :meth:`record` has taken: tick and values.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class ProcessingElement:
         self.program = program
         self.label = f"{simulation.machine.endpoint_label(endpoint)} ({vertex})"
         self.sram = Sram(self.label, simulation.sram_limit)
+        self.recordings: dict[str, list[tuple[int, NDArray[Any]]]] = {}
+        self._recorded_bytes = 0
         self.nets: dict[str, NetHandle] = {}
         self.effect: Effect | None = None
         self.finished = False
@@ -137,6 +141,31 @@ class ProcessingElement:
             np.full(count, tag, dtype=np.int32),
         )
         self.simulation.send_from(self.core, drafted)
+
+    def record(self, name: str, values: object) -> None:
+        """Write values into the PE's recording region, for whoever reads it after the run.
+
+        Costs ``record_word`` cycles per 32-bit word and takes room in the SRAM region
+        ``recording``, which :meth:`Program.sram` must reserve. :attr:`recordings` holds, by name,
+        a list of (tick, values).
+
+        Raises
+        ------
+        SramError
+            If the region is full.
+        """
+        array = np.array(values).reshape(-1)
+        words = -(-array.nbytes // 4)
+        held, room = self._recorded_bytes + 4 * words, self.sram.regions.get("recording", 0)
+        if held > room:
+            raise SramError(
+                f"{self.label}: recording {name!r} in tick {self.tick} wants {4 * words} bytes, "
+                f"{room - self._recorded_bytes} of {room} are left in region 'recording'; reserve "
+                "more in Program.sram() or record less"
+            )
+        self._recorded_bytes = held
+        self.spend(self.simulation.costs.cycles({"record_word": words}))
+        self.recordings.setdefault(name, []).append((self.tick, array))
 
     def dma_read(self, target: int, region: str, offset: int, words: int, label: str) -> Transfer:
         """Start to read ``words`` 32-bit words of a region of another endpoint's memory."""
