@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import networkx as nx
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from chipsim.errors import RouteError
 from chipsim.machine.floor import STEPS
 from chipsim.machine.model import Machine, PortKind, Routing
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 NOWHERE = -1
 
@@ -163,6 +167,8 @@ def router_graph(machine: Machine) -> nx.DiGraph:
     Nodes are node numbers with attributes ``x``, ``y``, ``chip`` and ``label``; edges carry
     ``channel``. Nodes of endpoints and the packet router's are left out.
     """
+    import networkx as nx  # half a second that only those pay who ask for the graph
+
     known = topology(machine)
     graph = nx.DiGraph()
     for node in range(machine.nodes):
