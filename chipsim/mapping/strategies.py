@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -52,6 +54,40 @@ works without being installed. A plug-in cannot take one of these names."""
 def names(stage: Stage) -> list[str]:
     """Return the names of all strategies of a stage, in alphabetical order."""
     return sorted({*BUILTIN[stage], *registry.entries(f"chipsim.{stage}s")})
+
+
+class Description(NamedTuple):
+    """A strategy as lists show it.
+
+    Attributes
+    ----------
+    stage, name : str
+    line : str
+        What it does: the first line of its docstring.
+    complexity : str
+        The first ``O(...)`` of its docstring; empty where it states none.
+    """
+
+    stage: str
+    name: str
+    line: str
+    complexity: str
+
+
+def describe(stage: Stage) -> list[Description]:
+    """Return all strategies of a stage in alphabetical order; a broken one says so in its line."""
+    rows = []
+    for name in names(stage):
+        try:
+            text = inspect.getdoc(_find(stage, name)) or "No description."
+        except PluginError as error:
+            text = f"Cannot be used: {error}."
+        found = _COMPLEXITY.search(text)
+        rows.append(Description(stage, name, text.splitlines()[0], found[0] if found else ""))
+    return rows
+
+
+_COMPLEXITY = re.compile(r"O\((?:[^()]|\([^()]*\))*\)")
 
 
 def placer(strategy: str | Placer) -> Placer:

@@ -1,0 +1,33 @@
+"""``chipsim strategies``: placers and routers with a line and the complexity of each."""
+
+from __future__ import annotations
+
+import argparse
+
+from chipsim.cli.command import add_json, print_json
+
+DESCRIPTION = """\
+List the strategies of mapping: placers and routers of this package and of installed plug-ins."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``chipsim strategies``."""
+    parser.description = DESCRIPTION
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the lists."""
+    from chipsim.mapping.strategies import describe
+
+    rows = [*describe("placer"), *describe("router")]
+    if arguments.json:
+        print_json([row._asdict() for row in rows])
+        return 0
+    width = max(len(row.name) for row in rows)
+    for stage in ("placer", "router"):
+        print(f"{stage}s")
+        for row in rows:
+            if row.stage == stage:
+                print(f"  {row.name:{width}}  {row.line} {row.complexity}".rstrip())
+    return 0
