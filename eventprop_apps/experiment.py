@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import Field
 
 from chipsim.errors import DataError, did_you_mean
-from chipsim.experiment.kinds import ExperimentKind, Progress
+from chipsim.experiment.kinds import ExperimentKind, Progress, SearchOptions
 from chipsim.experiment.model import (
     Count,
     ExperimentModel,
@@ -190,10 +190,19 @@ def run_yinyang(
     return cast(dict[str, Any], training.run_yinyang(experiment, out, progress))
 
 
+def search_yinyang(
+    experiment: Experiment, options: SearchOptions, progress: Progress
+) -> dict[str, Any]:
+    """Search Yin-Yang's settings off the chip and return the trials."""
+    search = import_module("eventprop_apps.search")
+    return cast(dict[str, Any], search.search(experiment, options, progress))
+
+
 YINYANG = ExperimentKind(
     name="yinyang",
     summary="train a 5-120-3 network on Yin-Yang with EventProp, every packet simulated",
     defaults=files("eventprop_apps") / "experiments" / "yinyang.toml",
     model=YinYangModel,
     run=run_yinyang,
+    search=search_yinyang,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chipsim import registry
@@ -33,6 +34,38 @@ directory, writes the resolved experiment, and finishes it with the summary retu
 
 
 @dataclass(frozen=True)
+class SearchOptions:
+    """How to search an experiment's settings.
+
+    Attributes
+    ----------
+    trials : int
+        Trials in all, those of an interrupted search included.
+    workers : int
+        Trials at a time, each in a process of its own; 1 runs them in this one.
+    storage : Path
+        File that holds all trials; a search that finds one goes on with it.
+    params : tuple of str
+        What to search, as ``NAME`` or ``NAME=LOW:HIGH``; empty for the experiment's own choice.
+    prune : bool
+        Give up trials that are worse than the median at the same epoch.
+    weights : Path or None
+        Train the best trial again and write its weights here.
+    """
+
+    trials: int
+    workers: int
+    storage: Path
+    params: tuple[str, ...] = ()
+    prune: bool = True
+    weights: Path | None = None
+
+
+Search = Callable[["Experiment", SearchOptions, Progress], dict[str, Any]]
+"""``search(experiment, options, progress)`` returns ``trials`` (rows), ``best`` and so on."""
+
+
+@dataclass(frozen=True)
 class ExperimentKind:
     """One kind of experiment.
 
@@ -48,6 +81,8 @@ class ExperimentKind:
         Its sections.
     run : callable
         See :data:`Run`.
+    search : callable or None
+        See :data:`Search`; None where ``chipsim search`` has nothing to offer.
     """
 
     name: str
@@ -55,6 +90,7 @@ class ExperimentKind:
     defaults: Traversable
     model: type[ExperimentModel]
     run: Run
+    search: Search | None = None
 
 
 def names() -> tuple[str, ...]:

@@ -1,0 +1,90 @@
+"""One trial of a search: off-chip training with some settings, here or in a worker process."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from functools import lru_cache
+from multiprocessing.connection import Connection
+
+from chipsim.errors import ChipsimError
+from eventprop_apps.data.dataset import Dataset
+from eventprop_apps.data.init import initial_weights
+from eventprop_apps.data.yinyang import SEEDS, SIZES, yinyang
+from eventprop_apps.experiment import YinYangModel
+from eventprop_apps.offchip.trainer import Trainer, TrainSettings
+from eventprop_apps.offchip.weights import load_weights
+from eventprop_apps.optimisers.adam import AdamSettings
+from eventprop_apps.training import model_of
+
+
+def offchip_trainer(values: YinYangModel, seed: int) -> Trainer:
+    """Return an off-chip trainer that does what ``chipsim run`` with these values does.
+
+    Parameters
+    ----------
+    values : YinYangModel
+        An experiment's sections; the machine's play no part.
+    seed : int
+        Of initial weights and of the order of samples.
+
+    Notes
+    -----
+    Validation samples are the published ones; test samples are not looked at.
+    """
+    model, o = model_of(values), values.optimizer
+    settings = TrainSettings(
+        epochs=values.train.epochs,
+        batch=values.train.batch,
+        factors=values.model.factors,
+        dt_ms=values.model.dt_ms,
+        tau_mem_ms=values.model.tau_mem_ms,
+        tau_syn_ms=values.model.tau_syn_ms,
+        loss=model.loss,
+        adam=AdamSettings(o.lr, o.beta1, o.beta2, o.epsilon, o.weight_decay, o.lr_decay),
+        dtype=model.dtype,
+    )
+    if values.init.weights is not None:
+        weights = load_weights(values.init.weights, model.sizes)
+    else:
+        weights = list(initial_weights(seed, model.sizes, [(m, s) for m, s in values.init.scales]))
+    encoding = (values.model.steps, values.data.first_step)
+    train = _samples(values.data.train_samples, values.data.train_seed, *encoding)
+    held = _samples(SIZES["validation"], SEEDS["validation"], *encoding)
+    return Trainer(weights, train, None, settings, seed=seed, validation=held)
+
+
+def learning_curve(values: YinYangModel, seed: int) -> Iterator[float]:
+    """Train, and yield the validation accuracy after every epoch."""
+    trainer = offchip_trainer(values, seed)
+    while not trainer.stopped:
+        accuracy = trainer.run_epoch().validation_accuracy
+        assert accuracy is not None
+        yield accuracy
+
+
+def work(connection: Connection) -> None:
+    """Serve trials until the other end is closed: what a worker process does.
+
+    It receives ``(values, seed)``, sends ``("epoch", accuracy)`` and waits for a word whether to
+    go on, and ends with ``("done", "")``, or ``("failed", why)`` where the settings do not fit.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
+    try:
+        while True:
+            values, seed = connection.recv()
+            try:
+                for accuracy in learning_curve(values, seed):
+                    connection.send(("epoch", accuracy))
+                    if not connection.recv():
+                        break
+                connection.send(("done", ""))
+            except ChipsimError as error:
+                connection.send(("failed", str(error)))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the parent has ended, or was killed
+
+
+@lru_cache(maxsize=4)
+def _samples(samples: int, seed: int, steps: int, t_min: int) -> Dataset:
+    return yinyang(samples, seed, steps=steps, t_min=t_min)
