@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
-from chipsim.network.api import PAYLOAD_WORDS
-from chipsim.sim.expand import expand
+from chipsim.network.api import PAYLOAD_WORDS, Sends
+from chipsim.sim.expand import expand, number_packets
 
 
 @dataclass(frozen=True)
@@ -207,3 +207,40 @@ def merge(drafts: Sequence[Draft]) -> Draft:
     joined = [np.concatenate([getattr(d, name) for d in drafts]) for name in Draft.__annotations__]
     order = np.argsort(joined[0], kind="stable")
     return Draft(*(column[order] for column in joined))
+
+
+def numbered(
+    drafted: Draft,
+    first_ps: NDArray[np.int64],
+    gap_ps: int,
+    tick: int,
+    sequence: NDArray[np.int64],
+) -> Sends:
+    """Return a draft as sends: each position's first packet at its time, the others in gaps.
+
+    Parameters
+    ----------
+    drafted : Draft
+    first_ps : ndarray of int64, shape (positions,)
+    gap_ps : int
+    tick : int
+        The tick in which the sending handlers started.
+    sequence : ndarray of int64, shape (vertices,)
+        Next sequence number of every source; advanced.
+    """
+    seq, earliest, gap = number_packets(
+        drafted.position, drafted.source, first_ps, gap_ps, sequence
+    )
+    return Sends(
+        port=drafted.port,
+        earliest_ps=earliest,
+        gap_ps=gap,
+        route=drafted.route,
+        source=drafted.source,
+        seq=seq,
+        key=drafted.key,
+        payload=drafted.payload,
+        net=drafted.net,
+        tick=np.full(len(drafted), tick, dtype=np.int32),
+        tag=drafted.tag,
+    )

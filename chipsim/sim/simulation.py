@@ -23,13 +23,12 @@ from chipsim.sim.clock import TickClock
 from chipsim.sim.cores import Cores
 from chipsim.sim.costs import Cost, CostTable
 from chipsim.sim.dma import DmaEngine
-from chipsim.sim.expand import number_packets
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, Program
-from chipsim.sim.sends import Draft, NetHandle, SendPlan
+from chipsim.sim.sends import Draft, NetHandle, SendPlan, numbered
 from chipsim.sim.settings import ChipSettings
 from chipsim.sim.steps import StepGroup
 from chipsim.sim.ticks import TickLog
@@ -271,31 +270,12 @@ class Simulation:
         """Send from one core, after everything its open handler has done so far."""
         cores = self.cores
         first = max(int(cores.end_ps[core]), int(self.env.now)) + self.send_gap_ps
-        seq, earliest, gap = number_packets(
-            drafted.position,
-            drafted.source,
-            np.array([first], dtype=np.int64),
-            self.send_gap_ps,
-            self.sequence,
-        )
         count = len(drafted)
         cores.packets_out[core] += count
         cores.cycles[core] += self.send_cycles * count
-        self.send(
-            Sends(
-                port=drafted.port,
-                earliest_ps=earliest,
-                gap_ps=gap,
-                route=drafted.route,
-                source=drafted.source,
-                seq=seq,
-                key=drafted.key,
-                payload=drafted.payload,
-                net=drafted.net,
-                tick=np.full(count, cores.tick[core], dtype=np.int32),
-                tag=drafted.tag,
-            )
-        )
+        starts = np.array([first], dtype=np.int64)
+        tick = int(cores.tick[core])
+        self.send(numbered(drafted, starts, self.send_gap_ps, tick, self.sequence))
 
     def drain(self, cores: NDArray[np.int32], tick: int, ticked: bool = True) -> Deliveries:
         """Take the event packets of some cores and account them as consumed in ``tick``.

@@ -14,12 +14,10 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
-from chipsim.network.api import Sends
 from chipsim.network.instant import PROGRAM, at
-from chipsim.sim.expand import number_packets
 from chipsim.sim.handlers import charge_handlers
 from chipsim.sim.program import Kernel, Outgoing, StepCall
-from chipsim.sim.sends import Draft, draft, merge, payload_rows
+from chipsim.sim.sends import Draft, draft, merge, numbered, payload_rows
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
@@ -158,7 +156,9 @@ class StepGroup:
             simulation.ps_per_cycle.denominator,
         )
         if drafted is not None:
-            simulation.send(self._sends(drafted, first, call.tick))
+            simulation.send(
+                numbered(drafted, first, simulation.send_gap_ps, call.tick, simulation.sequence)
+            )
 
     def _draft(self, call: StepCall, out: Outgoing) -> Draft:
         plan = out.plan
@@ -167,25 +167,6 @@ class StepGroup:
         payload = payload_rows(out.payload, count, words, plan.names[0])
         tag = np.full(count, -1, np.int32) if out.tag is None else out.tag.astype(np.int32)
         return draft(plan, call.rows, out.position, out.offset.astype(np.int64), payload, tag)
-
-    def _sends(self, drafted: Draft, first_ps: NDArray[np.int64], tick: int) -> Sends:
-        simulation = self.simulation
-        seq, earliest, gap = number_packets(
-            drafted.position, drafted.source, first_ps, simulation.send_gap_ps, simulation.sequence
-        )
-        return Sends(
-            port=drafted.port,
-            earliest_ps=earliest,
-            gap_ps=gap,
-            route=drafted.route,
-            source=drafted.source,
-            seq=seq,
-            key=drafted.key,
-            payload=drafted.payload,
-            net=drafted.net,
-            tick=np.full(len(drafted), tick, dtype=np.int32),
-            tag=drafted.tag,
-        )
 
     def _leave(self, rows: NDArray[np.int32]) -> None:
         self._refresh()
