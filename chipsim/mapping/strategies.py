@@ -31,6 +31,7 @@ Stage: TypeAlias = Literal["placer", "router"]
 
 BUILTIN: dict[str, dict[str, str]] = {
     "placer": {
+        "annealing": "chipsim.mapping.placement.annealing:place",
         "breadth_first": "chipsim.mapping.placement.breadth_first:place",
         "hilbert": "chipsim.mapping.placement.hilbert:place",
         "hilbert_bfs": "chipsim.mapping.placement.hilbert_bfs:place",

@@ -72,15 +72,18 @@ def grow(
     The sites stand in ``nodes`` in the order in which they joined, each with its parent site and
     the link's slot there in ``parent`` and ``slots`` (indexed by site). ``mark[site] == stamp``
     tells what is in the tree. ``path`` holds pairs (slot, site) while a path is walked.
-    ``terminals`` are sorted in place by distance from the source, equals in their order.
+    ``terminals`` are sorted in place by distance from the source, equals by number.
     Returns -1 if a terminal cannot be reached.
     """
     degree = far.shape[1]
-    for i in range(1, count):  # insertion sort: few terminals, and stable
+    for i in range(1, count):  # insertion sort: few terminals
         item = terminals[i]
         key = distance[source, item]
         j = i - 1
-        while j >= 0 and distance[source, terminals[j]] > key:
+        while j >= 0 and (
+            distance[source, terminals[j]] > key
+            or (distance[source, terminals[j]] == key and terminals[j] > item)
+        ):
             terminals[j + 1] = terminals[j]
             j -= 1
         terminals[j + 1] = item
