@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "machine": ("chipsim.cli.machine", "show a machine: blocks, clocks, provenance of figures"),
     "map": ("chipsim.cli.map", "place and route an application graph, print its figures"),
     "run": ("chipsim.cli.run", "run an experiment on the simulated machine"),
+    "search": ("chipsim.cli.search", "search an experiment's settings off the chip, with Optuna"),
     "strategies": ("chipsim.cli.strategies", "list placers and routers"),
     "traffic": ("chipsim.cli.traffic", "send synthetic or recorded traffic, measure latency"),
     "validate": ("chipsim.cli.validate", "check an experiment file without running it"),
