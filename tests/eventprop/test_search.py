@@ -135,8 +135,13 @@ def test_a_killed_search_loses_nothing(whole: dict[str, Any], tmp_path: Path, wo
     assert all(row["state"] in ("complete", "pruned") for row in rows)
     if workers == 1:
         assert rows == whole["trials"][:8]
+    for row, other in zip(rows, whole["trials"], strict=False):  # drawn at random, so far
+        assert row["loss.xi"] == other["loss.xi"]
+        if row["state"] == other["state"]:  # pruning knows which trials have ended before
+            assert row["value"] == other["value"]
 
 
+@pytest.mark.nightly
 def test_workers_train_as_one_process_does(whole: dict[str, Any], tmp_path: Path) -> None:
     """Random draws do not depend on the order of trials; without pruning, neither do values."""
     one = run(tmp_path / "one.db", 6, prune=False)
