@@ -1,0 +1,109 @@
+"""What is drawn is what the raw trace says: read back from the artists."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chipsim import plots
+from chipsim.analysis.run import Run, open_run
+from chipsim.errors import ChipsimError, TraceError
+from chipsim.machine.library import load_machine
+
+plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra plots")
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def test_latency_cdf(run: Run, raw: dict[str, Rows]) -> None:
+    ax = plots.latency_cdf(run)
+    lines = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
+    assert list(lines) == ["spike", "error", "gradient", "weight", "host"]
+    for kind, points in lines.items():
+        taken = np.array(
+            [r["ended_ps"] - r["injected_ps"] for r in raw["packets"] if r["kind"] == kind]
+        )
+        assert points[0].tolist() == [taken.min() / 1000, 0.0]
+        for latency, share in points[1:]:
+            assert share == pytest.approx((taken / 1000 <= latency).mean())
+        assert points[-1].tolist() == [taken.max() / 1000, 1.0]
+    with pytest.raises(TraceError, match="no column 'fase'; did you mean 'phase'"):
+        plots.latency_cdf(run, by="fase")
+
+
+def test_channel_load(run: Run, raw: dict[str, Rows]) -> None:
+    from matplotlib.patches import FancyArrowPatch, Rectangle
+
+    chip = load_machine("spinnaker2")
+    _, given = plt.subplots()
+    ax = plots.channel_load(run, ax=given)
+    assert ax is given
+    used = {row["channel"] for row in raw["channels"]}
+    pairs = set()
+    for channel in used:
+        node, far = chip.channel_node[channel], chip.port_node[chip.channel_port[channel]]
+        if far >= 0:
+            ends = [(int(chip.node_x[n]), int(chip.node_y[n])) for n in (node, far)]
+            if ends[0] != ends[1]:
+                pairs.add(tuple(ends))
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == len(pairs) > 10
+    # The widest arrows are the hottest channels: the way of the gradients up to the optimiser.
+    widest = max(arrow.get_linewidth() for arrow in arrows)
+    assert widest == pytest.approx(2.5)
+    assert sum(arrow.get_linewidth() == pytest.approx(widest) for arrow in arrows) == 4
+    tiles = {(int(x), int(y)) for x, y in zip(chip.node_x, chip.node_y, strict=True) if x >= 0}
+    assert sum(isinstance(patch, Rectangle) for patch in ax.patches) == len(tiles)
+    span = max(row["window_end_ps"] for row in raw["channels"])
+    busiest = max(
+        sum(row["busy_ps"] for row in raw["channels"] if row["channel"] == channel)
+        for channel in used
+    )
+    (bar,) = [axes for axes in ax.figure.axes if axes is not ax]
+    assert bar.get_ylim()[1] == pytest.approx(100 * busiest / span)
+
+
+def test_tick_timeline(run: Run, raw: dict[str, Rows], hurried: Path) -> None:
+    ax = plots.tick_timeline(run, 54, 56)
+    inside = [r for r in raw["ticks"] if r["done_ps"] >= 54e9 and r["start_ps"] < 56e9]
+    bars = [(round(bar.get_x() * 1e9), round(bar.get_width() * 1e9)) for bar in ax.patches]
+    wanted = [(r["start_ps"], r["done_ps"] - r["start_ps"]) for r in inside]
+    assert sorted(bars) == sorted(wanted)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["forward", "backward", "exchange"]
+    assert len(ax.get_yticklabels()) == len({row["pe"] for row in raw["ticks"]})
+    late = open_run(hurried)
+    edges = [bar.get_edgecolor() for bar in plots.tick_timeline(late).patches]
+    red = sum(edge == (1.0, 0.0, 0.0, 1.0) for edge in edges)
+    assert red == late.summary["tick_overruns"] > 0
+    with pytest.raises(TraceError, match="from 5 to 5 ms, expected an end after it"):
+        plots.tick_timeline(run, 5, 5)
+
+
+def test_latency_load() -> None:
+    points: list[dict[str, float | None]] = [
+        {"offered_rate": 0.1, "mean_latency_cycles": 3.0},
+        {"offered_rate": 0.2, "mean_latency_cycles": None},
+    ]
+    ax = plots.latency_load({"mesh": points})
+    (line,) = ax.get_lines()
+    assert line.get_xdata().tolist() == [0.1, 0.2]
+    assert line.get_ydata()[0] == 3.0 and np.isnan(line.get_ydata()[1])
+    with pytest.raises(ChipsimError, match="point 0 of 'mesh' has no cost; it has offered_rate"):
+        plots.latency_load({"mesh": points}, latency="cost")
+
+
+def test_without_matplotlib(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ChipsimError, match=r"needs matplotlib: pip install 'chipsim\[plots\]'"):
+        plots.channel_load(run)
