@@ -29,8 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pes-per-chip", metavar="N", type=int, help="PEs at each router of a mesh or torus (1)"
     )
-    parser.add_argument("--place", metavar="PLACER", default="hilbert", help="default: hilbert")
-    parser.add_argument("--route", metavar="ROUTER", default="default", help="default: default")
+    parser.add_argument(
+        "--place", metavar="PLACER", default="hilbert", help="default: hilbert; best: try several"
+    )
+    parser.add_argument(
+        "--route", metavar="ROUTER", default="default", help="default: default; best: try several"
+    )
+    parser.add_argument(
+        "--objective",
+        choices=("tree_hops", "max_link_load"),
+        default="tree_hops",
+        help="what `--place best` and `--route best` make least",
+    )
     parser.add_argument("--seed", metavar="S", type=int, default=0, help="default: 0")
     parser.add_argument(
         "--edges",
@@ -46,13 +56,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Map the graph and print the figures."""
     from chipsim.machine.library import load_machine
     from chipsim.mapping.crowd import with_pes_per_tile
-    from chipsim.mapping.trial import attempt
+    from chipsim.mapping.portfolio import find
 
     application = _application(arguments)
     machine = load_machine(arguments.machine, parse_settings(arguments.settings))
     if arguments.pes_per_chip is not None:
         machine = with_pes_per_tile(machine, arguments.pes_per_chip)
-    trial = attempt(application, machine, arguments.place, arguments.route, arguments.seed)
+    trial = find(
+        application,
+        machine,
+        arguments.place,
+        arguments.route,
+        arguments.seed,
+        arguments.objective,
+    )
     if arguments.out:
         trial.mapping.write(arguments.out)
     if arguments.json:

@@ -12,6 +12,7 @@ from chipsim.mapping import strategies
 from chipsim.mapping.application import Application
 from chipsim.mapping.mapping import Mapping, map_application
 from chipsim.mapping.metrics import Metrics
+from chipsim.mapping.strategies import Placer
 
 R = TypeVar("R")
 
@@ -63,9 +64,23 @@ class Trial:
 
 
 def attempt(
-    application: Application, machine: Machine, placer: str, router: str, seed: int = 0
+    application: Application,
+    machine: Machine,
+    placer: str,
+    router: str,
+    seed: int = 0,
+    place: Placer | None = None,
 ) -> Trial:
     """Map an application by named strategies, with figures and times.
+
+    Parameters
+    ----------
+    application : Application
+    machine : Machine
+    placer, router : str
+    seed : int
+    place : callable, optional
+        The placer to call instead of looking ``placer`` up.
 
     Raises
     ------
@@ -89,9 +104,13 @@ def attempt(
         return call
 
     name = {"placer": placer, "router": router}
-    place, route = strategies.placer(placer), strategies.router(router)
+    route = strategies.router(router)
     mapping = map_application(
-        application, machine, timed("placer", place), timed("router", route), seed
+        application,
+        machine,
+        timed("placer", place or strategies.placer(placer)),
+        timed("router", route),
+        seed,
     )
     mapping = replace(mapping, placer=placer, router=router)
     return Trial(mapping, mapping.metrics(), taken["placer"], taken["router"])

@@ -9,6 +9,7 @@ from chipsim.cli.main import main
 from chipsim.machine.library import load_machine
 from chipsim.mapping import strategies
 from chipsim.mapping.files import read
+from chipsim.mapping.portfolio import PLACERS
 
 FF = "ff:n=16,layers=4,reverse=1"
 FIELDS = {
@@ -85,3 +86,16 @@ def test_strategies_are_listed_with_their_complexity(capsys: pytest.CaptureFixtu
     assert main(["strategies"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("placers\n") and "\n  ner  " in text
+
+
+@pytest.mark.parametrize("objective", ["tree_hops", "max_link_load"])
+def test_best_is_no_worse_than_any_of_its_portfolio(
+    capsys: pytest.CaptureFixture[str], objective: str
+) -> None:
+    words = ("ws:n=14", "--machine", "mesh-4x4", "--objective", objective)
+    best = mapped(capsys, *words, "--place", "best", "--route", "best")
+    for place in PLACERS:
+        one = mapped(capsys, *words, "--place", place, "--route", "ner")
+        assert best[objective] <= one[objective]  # type: ignore[operator]
+    chosen = (*words, "--place", str(best["place"]), "--route", str(best["route"]))
+    assert mapped(capsys, *chosen)[objective] == best[objective]

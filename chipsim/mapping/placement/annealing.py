@@ -21,12 +21,12 @@ from chipsim.mapping.placement import hilbert, hilbert_bfs, rcm, sequential
 from chipsim.mapping.placement.swaps import swaps
 
 STARTS = (hilbert.place, hilbert_bfs.place, rcm.place, sequential.place)
-HOT, WARM = 1.0, 0.1
-"""First temperatures over the spread of changes: one that forgets the start, one that mends it."""
+HOT, WARM = 1.0, (0.1, 0.05, 0.02)
+"""First temperatures over the spread of changes: one that forgets the start, some that mend it."""
 
-EFFORT = 5.0
-BUDGET = 100_000_000
-"""Most work of each of the three runs [visited sinks]: half a minute."""
+HOT_EFFORT, WARM_EFFORT = 5.0, 2.0
+BUDGET = 40_000_000
+"""Most work of each of the seven runs [visited sinks]: some ten seconds."""
 
 
 def place(application: Application, machine: Machine, rng: np.random.Generator) -> dict[Name, int]:
@@ -52,18 +52,20 @@ def place(application: Application, machine: Machine, rng: np.random.Generator) 
 
     Notes
     -----
-    O(V**1.33 x temperatures x nets of a vertex x tree size), at most 300 million visited sinks. A
+    O(V**1.33 x temperatures x nets of a vertex x tree size), at most 280 million visited sinks. A
     hot run starts from the cheapest of the four orders, at the standard deviation of 256 sampled
-    changes; warm ones at a tenth of that start from the two cheapest, and keep what is good in an
-    order that suits the graph. Each step makes 5 V**1.33 moves and cools by 0.9; a run ends three
-    steps below 1/1000 of the spread without improvement. Where the machine falls apart the Hilbert
-    placement is returned.
+    changes; warm ones at 0.1, 0.05 and 0.02 of that start from the two cheapest, and keep what is
+    good in an order that suits the graph. A step makes 5 (warm: 2) V**1.33 moves and cools by 0.9;
+    a run ends three steps below 1/1000 of the spread without improvement. Where the machine falls
+    apart the Hilbert placement is returned.
     """
     starts = [start(application, machine, rng) for start in STARTS]
     if unreachable(fabric(machine).distance):
         return starts[0]
     found = swaps(application, machine)
     starts.sort(key=found.cost)
-    runs = [found.anneal(starts[0], rng, HOT, BUDGET, EFFORT)]
-    runs += [found.anneal(begun, rng, WARM, BUDGET, EFFORT) for begun in starts[:2]]
+    runs = [found.anneal(starts[0], rng, HOT, BUDGET, HOT_EFFORT)]
+    runs += [
+        found.anneal(begun, rng, heat, BUDGET, WARM_EFFORT) for begun in starts[:2] for heat in WARM
+    ]
     return min(runs, key=found.cost)
