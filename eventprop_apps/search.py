@@ -75,7 +75,12 @@ def search(experiment: Experiment, options: SearchOptions, progress: Progress) -
         rows = run.rows()
     done = [row for row in rows if row["state"] == "complete"]
     best = max(done, key=lambda row: (row["value"], -row["trial"]), default=None)
-    if options.weights is not None and best is not None:
+    if options.weights is not None:
+        if best is None:
+            raise DataError(
+                f"search: no trial of {len(rows)} was trained to its end, so there is no best one "
+                f"whose weights {options.weights} could get; give more --trials"
+            )
         chosen = with_settings(values, {name: best[name] for name in space})
         trainer = offchip_trainer(chosen, experiment.seed)
         trainer.run()
@@ -212,8 +217,9 @@ class SearchRun:
             trial.report(accuracy, step)
         epochs = self.values.train.epochs
         self._tell(trial, {"epoch": step, "epochs": epochs, "validation": accuracy})
-        # Of a trial that was cut off, only the last epoch on file is undecided.
-        decided = step < max(known, default=0)
+        # A trial that is through is complete; of one that was cut off, only the last epoch on file
+        # is undecided.
+        decided = step == epochs or step < max(known, default=0)
         return decided or not (self.options.prune and trial.should_prune())
 
     def _finish(self, trial: Any, curve: list[float], pruned: bool, reason: str) -> None:

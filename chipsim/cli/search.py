@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,15 +73,25 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(result)
         return 0
-    print(report(experiment.name, result))
+    print(report(arguments.experiment, result, arguments.settings))
     for path in (arguments.csv, arguments.weights):
         if path is not None:
             note(f"written: {path}")
     return 0
 
 
-def report(name: str, result: Mapping[str, Any]) -> str:
-    """Return the best trials as a table, and how to run the best one on the chip."""
+def report(name: str, result: Mapping[str, Any], settings: Sequence[str] = ()) -> str:
+    """Return the best trials as a table, and how to run the best one on the chip.
+
+    Parameters
+    ----------
+    name : str
+        Name or file of the experiment.
+    result : mapping
+        What the search returned.
+    settings : sequence of str
+        What was set besides, as ``section.key=value``.
+    """
     rows: Sequence[Mapping[str, Any]] = result["trials"]
     states = ("complete", "pruned", "failed", "running")
     counts = [(sum(row["state"] == state for row in rows), state) for state in states]
@@ -101,8 +112,11 @@ def report(name: str, result: Mapping[str, Any]) -> str:
     ]
     best = result["best"]
     if best is not None:
-        sets = " ".join(f"--set {param}={best[param]!r}" for param in result["params"])
-        lines += ["", "the best one on the chip:", f"  chipsim run {name} {sets}"]
+        words = [*settings, *(f"{param}={best[param]!r}" for param in result["params"])]
+        command = ["chipsim", "run", name, "--seed", str(result["seed"])]
+        for word in words:
+            command += ["--set", word]
+        lines += ["", "the best one on the chip:", f"  {shlex.join(command)}"]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -208,6 +209,11 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"s\.db: another process searches with it; wait for its"):
         run(storage, 2, again)
     (tmp_path / "text").write_text("trials")
+    with pytest.raises(DataError, match=r"^search: no trial of 1 was trained to its end, so there"):
+        run(
+            tmp_path / "f.db", 1, sets={"model.factors": "euler"},
+            params=("model.tau_syn_ms=0.5:0.6",), weights=tmp_path / "w.npz",
+        )  # fmt: skip
     with pytest.raises(DataError, match=r"text: is no file of a search; give another --storage$"):
         run(tmp_path / "text", 1)
     with pytest.raises(DataError, match=r"s\.db: cannot be written: No such file or directory$"):
@@ -230,7 +236,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert cli("--trials", "3", *common, "--csv", str(table)) == 0
     said = capsys.readouterr()
     assert "yinyang, seed 1: 3 trials: 3 complete" in said.out
-    assert "chipsim run yinyang --set optimizer.lr=" in said.out
+    (line,) = (line for line in said.out.splitlines() if "chipsim run" in line)
+    words = shlex.split(line)
+    assert words[:5] == ["chipsim", "run", "yinyang", "--seed", "1"]
+    assert "model.layers=[5, 8, 3]" in words and "--set optimizer.lr=" in line
     assert "trial 3/3" in said.err
     assert cli("--trials", "3", *common, "--json") == 0
     rows = json.loads(capsys.readouterr().out)["trials"]
