@@ -104,7 +104,7 @@ def conforms(mapping: Mapping) -> None:
 
 @pytest.mark.parametrize("name", MACHINES)
 @pytest.mark.parametrize(("placer", "router"), PAIRS)
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(application=applications(), transport=st.sampled_from(TRANSPORTS), seed=st.integers(0, 99))
 def test_every_strategy_conforms(
     name: str, placer: str, router: str, transport: Transport, application: Application, seed: int
