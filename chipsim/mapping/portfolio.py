@@ -7,6 +7,7 @@ from dataclasses import replace
 from chipsim.errors import PluginError, did_you_mean
 from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application
+from chipsim.mapping.strategies import Placer
 from chipsim.mapping.trial import Trial, attempt
 
 BEST = "best"
@@ -49,8 +50,8 @@ def find(
 
     Notes
     -----
-    Placers are compared with the first router, the other routers then tried on the winner.
-    O(sum over the portfolio).
+    Every placer is run once and its placement routed by every router: O(sum of the placers +
+    placers x sum of the routers).
     """
     if objective not in OBJECTIVES:
         raise PluginError(f"unknown objective {objective!r}{did_you_mean(objective, OBJECTIVES)}")
@@ -59,20 +60,21 @@ def find(
         attempt(application, machine, name, routers[0], seed)
         for name in (PLACERS if placer == BEST else (placer,))
     ]
-    winner = _least(every, objective).mapping
-
-    def placed(*_: object) -> dict[object, int]:
-        return winner.placement
-
-    more = [
-        attempt(application, machine, winner.placer, name, seed, placed) for name in routers[1:]
+    every += [
+        attempt(application, machine, first.mapping.placer, name, seed, _again(first))
+        for first in every
+        for name in routers[1:]
     ]
-    every += more
     return replace(
         _least(every, objective),
         place_s=sum(trial.place_s for trial in every),
         route_s=sum(trial.route_s for trial in every),
     )
+
+
+def _again(trial: Trial) -> Placer:
+    """Return a placer that gives a trial's placement once more."""
+    return lambda application, machine, rng: trial.mapping.placement
 
 
 def _least(trials: list[Trial], objective: str) -> Trial:
