@@ -263,7 +263,7 @@ class TrainingRun:
             with stop_on_interrupt(self.chip.simulation):
                 self.chip.run()
         finally:
-            self.chip.simulation.tracer.flush()
+            self.chip.simulation.tracer.finish()
             self.recorder.close()
             if self.out is not None:
                 self.out.write_weights({f"layer{i}": w for i, w in enumerate(self.chip.weights)})

@@ -136,6 +136,18 @@ class Tracer:
         ):
             self.recorder.flush(int(simulation.env.now))
 
+    def finish(self) -> None:
+        """Record what has arrived and nobody took (never consumed), and flush: the run is over."""
+        simulation = self.simulation
+        simulation.synchronise()
+        network = simulation.network
+        inboxes = [2 * end + part for end in simulation.endpoint_of.values() for part in (0, 1)]
+        full = [inbox for inbox in inboxes if network.waiting(inbox)]
+        if full:
+            left = network.take(np.array(full, dtype=np.int32), int(simulation.env.now))
+            self.consumed(left, None)
+        self.flush()
+
     def _channel_window(self) -> None:
         """Hand over what every channel carried since the last flush."""
         machine, now = self.simulation.machine, int(self.simulation.env.now)
