@@ -8,7 +8,7 @@ A program is a generator method ``run(self, pe)``. Everything that takes simulat
             while True:
                 yield pe.next_tick()
                 packets = pe.take_packets()
-                yield pe.compute(synaptic_event=len(packets))
+                yield pe.compute(synapse=len(packets))
                 pe.send("out", packets.key, packets.payload)
 
 ``yield pe.step(kernel, ticks=n)`` is an effect that is batched across cores: all cores that are
@@ -159,7 +159,7 @@ class Kernel:
 
 _FORM = """expected an effect of the PE, for example
     yield pe.next_tick()
-    yield pe.compute(synaptic_event=3)
+    yield pe.compute(synapse=3)
     packets = yield pe.receive(count=1)"""
 
 

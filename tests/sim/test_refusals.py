@@ -75,7 +75,7 @@ def test_a_wrong_yield_is_refused_with_the_right_form(make: Any, shown: str, fas
     assert text.endswith(
         "expected an effect of the PE, for example\n"
         "    yield pe.next_tick()\n"
-        "    yield pe.compute(synaptic_event=3)\n"
+        "    yield pe.compute(synapse=3)\n"
         "    packets = yield pe.receive(count=1)"
     )
 
