@@ -12,7 +12,7 @@ import argparse
 import heapq
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -162,8 +162,55 @@ def md1_rows(
 
 # Head-of-line blocking ----------------------------------------------------------------------------
 
-KAROL = {2: 0.75, 3: 0.6825, 4: 0.6553, 5: 0.6399, 6: 0.6302, 7: 0.6234, 8: 0.6184}
-"""Saturation throughput of an n x n switch with one FIFO an input (Karol et al. 1987, table I)."""
+SWITCHES = range(2, 9)
+"""Inputs and outputs of the switches of the page."""
+
+
+def hol_exact(ports: int) -> float:
+    """Return the throughput of a saturated switch with one FIFO an input, per port and cycle.
+
+    A Markov chain over how many heads of line wait for each output, outputs being alike: every
+    output that is asked for serves one, and each served input's next packet asks for any output
+    (the model of Karol, Hluchyj and Morgan 1987, doi:10.1109/TCOM.1987.1096719).
+    """
+    states = [tuple(state) for state in _partitions(ports, ports)]
+    number = {state: index for index, state in enumerate(states)}
+    moves = np.zeros((len(states), len(states)))
+    served = np.array([sum(waiting > 0 for waiting in state) for state in states])
+    for state, count in zip(states, served.tolist(), strict=True):
+        left = tuple(sorted((max(0, waiting - 1) for waiting in state), reverse=True))
+        after = {left: 1.0}
+        for _ in range(count):
+            after = _one_more_head(after)
+        for target, chance in after.items():
+            moves[number[state], number[target]] += chance
+    balance = np.vstack([moves.T - np.eye(len(states)), np.ones(len(states))])
+    total = np.zeros(len(states) + 1)
+    total[-1] = 1.0
+    stationary = np.linalg.lstsq(balance, total, rcond=None)[0]
+    return float(stationary @ served / ports)
+
+
+def _partitions(total: int, places: int, most: int | None = None) -> Iterator[list[int]]:
+    """Yield the ways to write ``total`` as ``places`` numbers in descending order."""
+    if places == 0:
+        if total == 0:
+            yield []
+        return
+    for first in range(min(total, total if most is None else most), -1, -1):
+        for rest in _partitions(total - first, places - 1, first):
+            yield [first, *rest]
+
+
+def _one_more_head(chances: dict[tuple[int, ...], float]) -> dict[tuple[int, ...], float]:
+    found: dict[tuple[int, ...], float] = {}
+    for state, chance in chances.items():
+        for output in range(len(state)):
+            heads = list(state)
+            heads[output] += 1
+            target = tuple(sorted(heads, reverse=True))
+            found[target] = found.get(target, 0.0) + chance / len(state)
+    return found
 
 
 def switch(ports: int) -> Machine:
@@ -195,9 +242,9 @@ def hol(ports: int, cycles: int, network: str) -> float:
 
 
 def hol_rows(network: str, cycles: int = 200_000) -> Rows:
-    """Compare a saturated switch with the published table."""
+    """Compare saturated switches with their Markov chains."""
     return [
-        [f"{n} x {n}", f"{KAROL[n]:.4f}", f"{hol(n, cycles, network):.4f}"] for n in sorted(KAROL)
+        [f"{n} x {n}", f"{hol_exact(n):.4f}", f"{hol(n, cycles, network):.4f}"] for n in SWITCHES
     ]
 
 
@@ -448,7 +495,7 @@ SECTIONS: dict[str, tuple[tuple[str, ...], Callable[[str], Rows]]] = {
         zero_load_rows,
     ),
     "md1": (("load", "theory", "simulated", "standard error", "difference / error"), md1_rows),
-    "hol": (("switch", "Karol et al.", "simulated"), hol_rows),
+    "hol": (("switch", "exact", "simulated"), hol_rows),
     "saturation": (
         ("pattern", "FIFO", "routers", "bound", "saturates above", "of bound", "at full load"),
         saturation_rows,

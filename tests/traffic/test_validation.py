@@ -68,7 +68,13 @@ def test_one_channel_is_m_d_1_in_the_reference() -> None:
 def test_head_of_line_blocking_of_a_switch(ports: int) -> None:
     found = validation.hol(ports, 40_000, "compiled")
     # The standard error is about 0.5 / sqrt(ports * cycles).
-    assert abs(found - validation.KAROL[ports]) < 6 * 0.5 / math.sqrt(36_000 * ports)
+    assert abs(found - validation.hol_exact(ports)) < 6 * 0.5 / math.sqrt(36_000 * ports)
+
+
+def test_the_chain_of_small_switches() -> None:
+    assert abs(validation.hol_exact(1) - 1) < 1e-12  # nobody to wait for
+    # Two inputs: the heads agree on an output half of the time, and then one of them waits.
+    assert abs(validation.hol_exact(2) - 3 / 4) < 1e-12
 
 
 def test_bounds_by_channel_load() -> None:
