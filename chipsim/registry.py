@@ -1,6 +1,7 @@
 """What other packages bring: experiments, strategies and commands, found by entry points.
 
-A plug-in that fails to load is one clear line where its name is used; the others still work.
+The groups are ``chipsim.experiments``, ``chipsim.placers``, ``chipsim.routers``,
+``chipsim.partitioners`` and ``chipsim.commands``. A plug-in that fails to load is one clear line where its name is used; the others still work.
 """
 
 from __future__ import annotations
@@ -11,21 +12,13 @@ from typing import Any
 
 from chipsim.errors import PluginError, did_you_mean
 
-GROUPS = (
-    "chipsim.experiments",
-    "chipsim.placers",
-    "chipsim.routers",
-    "chipsim.partitioners",
-    "chipsim.commands",
-)
-
 
 @cache
 def entries(group: str) -> dict[str, EntryPoint]:
     """Return the entry points of ``group`` by name, in alphabetical order.
 
-    Two packages that claim one name keep the first by distribution name, so the choice does not
-    depend on the order of installation.
+    Where two packages claim one name, the one whose object's path sorts first has it, so the
+    choice does not depend on the order of installation.
     """
     found: dict[str, EntryPoint] = {}
     for point in sorted(entry_points(group=group), key=lambda p: (p.name, p.value)):
