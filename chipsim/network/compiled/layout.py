@@ -111,8 +111,6 @@ INPUTS = 10  # position of its node's ports in ``inputs``, and their number
 INPUT_COUNT = 11
 DIRTY = 12
 MODE = 13
-NUMBER = 14
-FAR_KIND = 15
 
 MODE_PLAIN = 0  # its node is a FIFO node, and every packet needs the same credit
 MODE_POOL = 1  # any packet of an input may be the candidate
