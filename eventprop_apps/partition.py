@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def blocks(model: Model, parts: Sequence[int] | None = None) -> list[Block]:
     for layer in range(model.layers):
         out, into = model.shape(layer)
         ends = bounds(out, 1 if parts is None else parts[layer])
-        for part, (first, stop) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        for part, (first, stop) in enumerate(pairwise(ends)):
             size = (stop - first) * into
             found.append(
                 Block(
