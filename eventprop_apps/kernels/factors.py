@@ -15,7 +15,7 @@ KINDS = ("euler", "exp")
 
 # Places in the array that kernels get: one array instead of eight scalars, so that every factor
 # has the kernel's dtype (a bare Python float would turn float32 sums into float64 in Numba).
-DECAY_I, DECAY_V, GAIN_I, GAIN_V, TAU_S, THRESHOLD, TINY, ZERO = range(8)
+DECAY_I, DECAY_V, GAIN_I, GAIN_V, TAU_S, THRESHOLD, TINY, ZERO, READOUT = range(9)
 
 VDOT_OFFSET = 1e-10
 """Added to ``I - Vpre`` at a spike, as the off-chip code of the paper's authors does."""
@@ -93,9 +93,14 @@ class Factors:
         return cls(a, b, 1.0 - a, 1.0 - b, tau_syn_ms * 1e-3, float(threshold))
 
     def array(self, dtype: DTypeLike) -> NDArray[Any]:
-        """Return the factors as kernels take them: float64 values, cast once to ``dtype``."""
-        values = np.zeros(8, np.float64)
+        """Return the factors as kernels take them: float64 values, cast once to ``dtype``.
+
+        The last one, ``-(1 - b) / (tau_s (1 - a))``, turns dL/dV of a leaky read-out into the
+        source of its adjoint, so that ``-tau_s lambda_I`` is the gradient (docs/eventprop.md).
+        """
+        values = np.zeros(9, np.float64)
         values[DECAY_I], values[DECAY_V] = self.a, self.b
         values[GAIN_I], values[GAIN_V] = self.one_minus_a, self.one_minus_b
         values[TAU_S], values[THRESHOLD], values[TINY] = self.tau_s, self.threshold, VDOT_OFFSET
+        values[READOUT] = -self.one_minus_b / (self.tau_s * self.one_minus_a)
         return values.astype(dtype)

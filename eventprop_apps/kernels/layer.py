@@ -137,7 +137,7 @@ def _backward(
     factors: Floats,
     steps: Longs,
     rows: Longs,
-    want_errors: bool,
+    first_line: int,
     ops: Longs,
 ) -> tuple[Longs, Ints, Ints, Floats]:
     n_out = weights.shape[1]
@@ -146,7 +146,7 @@ def _backward(
     for r in range(rows.size):
         jumps, moved, first[r] = backward_row(
             weights, neuron, spikes, values, inputs, input_errors, counts, gradient, factors,
-            rows[r], steps[r], want_errors,
+            rows[r], steps[r], first_line,
         )  # fmt: skip
         ptr[r + 1] = ptr[r] + counts[rows[r], INPUT_CURSOR] - first[r]
         ops[r, ADJOINT_UPDATE] = n_out
@@ -214,7 +214,7 @@ def forward_rows(
     ----------
     state : LayerState
         Changed in place.
-    factors : ndarray, shape (8,)
+    factors : ndarray, shape (9,)
         ``Factors.array(state.dtype)``.
     step : int or ndarray, shape (len(rows),)
         The step i, one for all or one a row. Step 0 has no inputs and leaves the states zero.
@@ -307,6 +307,7 @@ def backward_rows(
     rows: ArrayLike,
     *,
     want_errors: bool = True,
+    first_line: int = 0,
 ) -> tuple[
     NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[Any], NDArray[np.int64]
 ]:
@@ -316,7 +317,7 @@ def backward_rows(
     ----------
     state : LayerState
         Changed in place.
-    factors : ndarray, shape (8,)
+    factors : ndarray, shape (9,)
         ``Factors.array(state.dtype)``.
     i : int or ndarray, shape (len(rows),)
         The step, from T - 2 down to 0; a row must not leave out a step.
@@ -324,6 +325,8 @@ def backward_rows(
         Rows of ``state`` that do the step.
     want_errors : bool
         False for the lowest layer, which nobody asks for errors.
+    first_line : int
+        Answer input lines from this one on; of a recurrent lowest layer only its own neurons.
 
     Returns
     -------
@@ -339,14 +342,14 @@ def backward_rows(
     Notes
     -----
     In the order of the facts: ``lambda_I[i] = a lambda_I[i+1] + (1-a) lambda_V[i+1]``;
-    ``lambda_V[i] = b lambda_V[i+1] + S[i+1] (lambda_V[i+1] + G[i+1]) / Vdot[i+1]``;
+    ``lambda_V[i] = b lambda_V[i+1] + S[i+1] (threshold lambda_V[i+1] + G[i+1]) / Vdot[i+1]``;
     ``dW -= tau_s lambda_I[i] x S_below[i]``; then the errors.
     """
     at = np.ascontiguousarray(rows, np.int64)
     ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
     ptr, index, step, value = _backward(
         state.weights, state.neuron, state.spikes, state.spike_values, state.inputs,
-        state.input_errors, state.counts, state.gradient, factors, _steps(i, at), at, want_errors,
-        ops,
+        state.input_errors, state.counts, state.gradient, factors, _steps(i, at), at,
+        first_line if want_errors else state.n_in, ops,
     )  # fmt: skip
     return ptr, index, step, value, ops

@@ -169,9 +169,15 @@ def find_spike(spikes: Ints, count: int, row: int, neuron: int, step: int) -> in
 
 @inlined
 def take_jumps(
-    neuron: Floats, spikes: Ints, values: Floats, counts: Longs, row: int, step: int
+    neuron: Floats,
+    spikes: Ints,
+    values: Floats,
+    counts: Longs,
+    factors: Floats,
+    row: int,
+    step: int,
 ) -> tuple[int, int]:
-    """Compute the jumps ``(lambda_V[i+1] + G[i+1]) / Vdot[i+1]`` of the spikes at ``step + 1``.
+    """Compute ``(threshold*lambda_V[i+1] + G[i+1]) / Vdot[i+1]`` of the spikes at ``step + 1``.
 
     Returns the range of these spikes in the record. Spikes of still later steps, which a caller
     that leaves out steps would leave behind, are passed over.
@@ -183,9 +189,8 @@ def take_jumps(
     while lo > 0 and spikes[row, SPIKE_STEP, lo - 1] == step + 1:
         lo -= 1
         n = spikes[row, SPIKE_NEURON, lo]
-        jump = (neuron[row, LAMBDA_V, n] + values[row, SPIKE_ERROR, lo]) / values[
-            row, SPIKE_VDOT, lo
-        ]
+        kept = factors[THRESHOLD] * neuron[row, LAMBDA_V, n]  # the same bits where it is 1
+        jump = (kept + values[row, SPIKE_ERROR, lo]) / values[row, SPIKE_VDOT, lo]
         values[row, SPIKE_JUMP, lo] = jump
         if jump != 0:
             counts[row, ACTIVE] = 1
@@ -238,19 +243,24 @@ def answer_inputs(
     factors: Floats,
     row: int,
     i: int,
+    first_line: int,
 ) -> int:
     """Write ``E_below[i-1] = W^T (lambda_V[i] - lambda_I[i])`` of the inputs of step ``i - 1``.
 
-    Returns the first place of these inputs in the record; the last is the input cursor.
+    Only lines from ``first_line`` on are answered; a step's inputs are recorded by line, so they
+    are its last ones. Returns the first place of these inputs in the record; the last is the
+    input cursor.
     """
     lambda_i = neuron[row, LAMBDA_I]
     lambda_v = neuron[row, LAMBDA_V]
     k = int(counts[row, INPUT_CURSOR])
     while k > 0 and inputs[row, INPUT_STEP, k - 1] == i - 1:
+        j = inputs[row, INPUT_INDEX, k - 1]
+        if j < first_line:
+            break
         k -= 1
         acc = factors[ZERO]
         if counts[row, ACTIVE] != 0:
-            j = inputs[row, INPUT_INDEX, k]
             for n in range(lambda_i.size):
                 acc += weights[n, j] * (lambda_v[n] - lambda_i[n])
         input_errors[row, k] = acc
@@ -270,14 +280,14 @@ def backward_row(
     factors: Floats,
     row: int,
     i: int,
-    want_errors: bool,
+    first_line: int,
 ) -> tuple[int, int, int]:
-    """Do adjoint step ``i`` of one row.
+    """Do adjoint step ``i`` of one row; input lines from ``first_line`` on are answered.
 
     Returns the number of jumps, the number of inputs whose gradient moved, and the first place
     of the answered inputs in the record (the last is the input cursor).
     """
-    lo, hi = take_jumps(neuron, spikes, values, counts, row, i)
+    lo, hi = take_jumps(neuron, spikes, values, counts, factors, row, i)
     if counts[row, ACTIVE] != 0:
         decay_adjoint(neuron, factors, row)
         for k in range(lo, hi):
@@ -285,7 +295,9 @@ def backward_row(
     own = gradient[0 if gradient.shape[0] == 1 else row]
     moved = subtract_gradient(neuron, inputs, counts, own, factors, row, i)
     first = int(counts[row, INPUT_CURSOR])
-    if want_errors:
-        shared = weights[0 if weights.shape[0] == 1 else row]
-        first = answer_inputs(shared, neuron, inputs, input_errors, counts, factors, row, i)
+    shared = weights[0 if weights.shape[0] == 1 else row]
+    if first_line < shared.shape[1]:
+        first = answer_inputs(
+            shared, neuron, inputs, input_errors, counts, factors, row, i, first_line
+        )
     return hi - lo, moved, first

@@ -120,7 +120,7 @@ class OffchipNetwork:
             total = np.empty((s.n_out, s.n_in), self.dtype)
             passes.backward_pass(
                 s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.input_errors, s.counts,
-                s.gradient, self.factors[number], steps, rows, number > 0, total,
+                s.gradient, self.factors[number], steps, rows, 0 if number else s.n_in, total,
             )  # fmt: skip
             if number > 0:
                 below = self.layers[number - 1]

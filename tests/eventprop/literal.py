@@ -51,7 +51,8 @@ class LiteralLayer:
         for n in range(len(self.current)):
             if (n, i + 1) in self.vdot:
                 above = self.error.get((n, i + 1), self.kind(0))
-                jumps[n] = (self.lambda_v[n] + above) / self.vdot[n, i + 1]
+                kept = self.f["threshold"] * self.lambda_v[n]
+                jumps[n] = (kept + above) / self.vdot[n, i + 1]
         for n in range(len(self.current)):
             before = self.lambda_v[n]
             self.lambda_i[n] = self.f["a"] * self.lambda_i[n] + self.f["one_minus_a"] * before
