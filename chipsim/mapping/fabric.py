@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chipsim.errors import MappingError
 from chipsim.machine.model import Machine, PortKind
-from chipsim.mapping.tree_kernels import FAR, all_distances
+from chipsim.mapping.tree_kernels import FAR, Grid, all_distances
 
 MOST_SITES = 16_384
 """Sites of the largest machine with a distance matrix (2 bytes a pair: 512 MiB)."""
@@ -34,10 +34,10 @@ class Fabric:
     x, y, chip : ndarray of int32, shape (sites,)
     far, channel : ndarray of int32, shape (sites, most links of a site)
         Far site and channel of each link, ascending by channel; -1 fills up.
-    vertical : ndarray of int8, shape as ``far``
-        1 where the link leads to another row, else 0.
-    wrap_x, wrap_y : int
-        Length of a closed row or column, 0 where rows and columns are open.
+    axis : ndarray of int8, shape as ``far``
+        0 for a link along a row, 1 along a column, 2 along a diagonal.
+    shape : ndarray of int32, shape (3,)
+        Length of closed rows and of closed columns (0: open), 1 for six neighbours.
     """
 
     machine: Machine
@@ -48,9 +48,8 @@ class Fabric:
     chip: NDArray[np.int32]
     far: NDArray[np.int32]
     channel: NDArray[np.int32]
-    vertical: NDArray[np.int8]
-    wrap_x: int
-    wrap_y: int
+    axis: NDArray[np.int8]
+    shape: NDArray[np.int32]
 
     @property
     def sites(self) -> int:
@@ -78,6 +77,11 @@ class Fabric:
                 ],
             )
         return np.asarray(all_distances(self.far))
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The fabric as compiled tree builders take it."""
+        return Grid(self.x, self.y, self.far, self.axis, self.distance, self.shape)
 
 
 def fabric(machine: Machine) -> Fabric:
@@ -116,23 +120,26 @@ def _build(machine: Machine) -> Fabric:
     slot = np.arange(len(links)) - np.repeat(np.cumsum(degree) - degree, degree)
     far = np.full(shape, -1, dtype=np.int32)
     channel = np.full(shape, -1, dtype=np.int32)
-    vertical = np.zeros(shape, dtype=np.int8)
+    axis = np.zeros(shape, dtype=np.int8)
     where = (source[order], slot)
     far[where], channel[where] = target[order], links[order]
-    vertical[where] = y[source[order]] != y[target[order]]
+    level, upright = (a[source[order]] == a[target[order]] for a in (y, x))
+    axis[where] = np.where(level, 0, np.where(upright, 1, 2))
     torus = bool(machine.extras.get("torus", 0))
+    wraps = [
+        size if torus and size > 2 else 0 for size in (machine.grid_width, machine.grid_height)
+    ]
     return Fabric(
         machine=machine,
         node=node,
         site_of=site_of_port[machine.endpoint_sink],
-        x=x,
-        y=y,
-        chip=chip,
+        x=np.ascontiguousarray(x),
+        y=np.ascontiguousarray(y),
+        chip=np.ascontiguousarray(chip),
         far=far,
         channel=channel,
-        vertical=vertical,
-        wrap_x=machine.grid_width if torus and machine.grid_width > 2 else 0,
-        wrap_y=machine.grid_height if torus and machine.grid_height > 2 else 0,
+        axis=axis,
+        shape=np.array([*wraps, int((axis == 2).any())], dtype=np.int32),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.compiled import compiled
-from chipsim.mapping.tree_kernels import grow
+from chipsim.mapping.tree_kernels import Grid, grow
 
 I32 = NDArray[np.int32]
 F64 = NDArray[np.float64]
@@ -35,13 +35,7 @@ def net_links(
     start: I32,
     sinks: I32,
     site: I32,
-    wrap_x: int,
-    wrap_y: int,
-    x: I32,
-    y: I32,
-    far: I32,
-    vertical: NDArray[np.int8],
-    distance: NDArray[np.int16],
+    grid: Grid,
     scratch: I32,
 ) -> int:
     """Return the links of a net's tree with vertices at ``site``; -1 without a way.
@@ -65,16 +59,10 @@ def net_links(
     size = grow(
         2,
         20,
-        wrap_x,
-        wrap_y,
+        grid,
         home,
         scratch[1],
         count,
-        x,
-        y,
-        far,
-        vertical,
-        distance,
         stamp,
         scratch[2],
         scratch[3],
@@ -102,13 +90,7 @@ def anneal(
     sinks: I32,
     of_start: I32,
     of_nets: I32,
-    wrap_x: int,
-    wrap_y: int,
-    x: I32,
-    y: I32,
-    far: I32,
-    vertical: NDArray[np.int8],
-    distance: NDArray[np.int16],
+    grid: Grid,
     scratch: I32,
     figures: F64,
 ) -> float:
@@ -127,9 +109,7 @@ def anneal(
     touched = np.zeros(nets, dtype=np.int32)
     cost = 0.0
     for net in range(nets):
-        links[net] = net_links(
-            net, source, start, sinks, site, wrap_x, wrap_y, x, y, far, vertical, distance, scratch
-        )
+        links[net] = net_links(net, source, start, sinks, site, grid, scratch)
         cost += weight[net] * links[net]
     figures[0] = cost
     temperature, total, squares, valid = 0.0, 0.0, 0.0, 0
@@ -166,13 +146,7 @@ def anneal(
                         start,
                         sinks,
                         site,
-                        wrap_x,
-                        wrap_y,
-                        x,
-                        y,
-                        far,
-                        vertical,
-                        distance,
+                        grid,
                         scratch,
                     )
                     delta += weight[net] * (fresh[count] - links[net])

@@ -52,7 +52,7 @@ class Swaps:
         return float(
             sum(
                 float(nets.weight[net])
-                * net_links(net, nets.source, nets.start, nets.sinks, site, *_shape(known), scratch)
+                * net_links(net, nets.source, nets.start, nets.sinks, site, known.grid, scratch)
                 for net in range(len(nets.source))
             )
         )
@@ -101,7 +101,7 @@ class Swaps:
             nets.sinks,
             self.of_start,
             self.of_nets,
-            *_shape(known),
+            known.grid,
             _scratch(known),
             np.zeros(4, dtype=np.float64),
         )
@@ -146,28 +146,6 @@ def swaps(application: Application, machine: Machine) -> Swaps:
         np.array(free, dtype=np.int32),
         np.cumsum([0, *map(len, pins)]).astype(np.int32),
         np.array([net for row in pins for net in sorted(row)], dtype=np.int32),
-    )
-
-
-def _shape(
-    known: Fabric,
-) -> tuple[
-    int,
-    int,
-    NDArray[np.int32],
-    NDArray[np.int32],
-    NDArray[np.int32],
-    NDArray[np.int8],
-    NDArray[np.int16],
-]:
-    return (
-        known.wrap_x,
-        known.wrap_y,
-        known.x,
-        known.y,
-        known.far,
-        known.vertical,
-        known.distance,
     )
 
 

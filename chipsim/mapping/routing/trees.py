@@ -70,7 +70,7 @@ def route_by(
 
 def grown(known: Fabric, mode: int, radius: int = NER_RADIUS) -> Builder:
     """Return a builder by the compiled tree builder in one of its modes."""
-    distance = known.distance
+    grid = known.grid
     mark = np.zeros(known.sites, dtype=np.int32)
     nodes, parent, slots = (np.empty(known.sites, dtype=np.int32) for _ in range(3))
     path = np.empty(2 * known.sites, dtype=np.int32)
@@ -82,16 +82,10 @@ def grown(known: Fabric, mode: int, radius: int = NER_RADIUS) -> Builder:
         size = grow(
             mode,
             radius,
-            known.wrap_x,
-            known.wrap_y,
+            grid,
             source,
             terminals,
             len(terminals),
-            known.x,
-            known.y,
-            known.far,
-            known.vertical,
-            distance,
             calls,
             mark,
             nodes,
