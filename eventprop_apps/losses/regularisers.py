@@ -1,8 +1,8 @@
 """Regularisers of a LIF layer: silent and over-active neurons, late first spikes.
 
 They act on the layer's own PE, before a sample's first adjoint step (i = T - 2): `regularise_row`
-adds a term to the error G of recorded spikes and, for neurons that spike too little, to the weight
-gradient. docs/losses.md derives the terms.
+adds a term to the error G of recorded spikes, `drive_row` one to the weight gradient of neurons
+that spike too little. docs/losses.md derives the terms.
 """
 
 from __future__ import annotations
@@ -111,59 +111,46 @@ class Regulariser:
 def regularise_row(
     spikes: NDArray[np.int32],
     values: NDArray[Any],
-    inputs: NDArray[np.int32],
     counts: NDArray[np.int64],
-    gradient: NDArray[Any],
     scalars: NDArray[Any],
     row: int,
     steps: int,
-    scratch: NDArray[Any],
-) -> tuple[Any, int, int]:
-    """Add a row's terms to its spikes' errors and to its gradient (n_out, n_in).
+    number: NDArray[Any],
+    first: NDArray[Any],
+) -> Any:
+    """Add a row's terms to its recorded spikes' errors; return its share of the loss.
 
-    To be called after the forward pass and before the first adjoint step and any error from above.
+    To be called once after the forward pass, before any error from above is added.
 
     Parameters
     ----------
-    spikes, values, inputs, counts
+    spikes, values, counts
         As in `eventprop_apps.kernels.state.LayerState`.
-    gradient : ndarray, shape (n_out, n_in)
-        The row's own; changed where neurons are below ``low`` and ``silent`` is set.
     scalars : ndarray, shape (10,)
         ``Regulariser.scalars(...)``, of the kernel's dtype.
     row, steps : int
-    scratch : ndarray, shape (2, n_out), of the kernel's dtype
-        Overwritten: each neuron's spike count and the step of its first spike.
+    number, first : ndarray, shape (n_out,), of the kernel's dtype
+        Overwritten: each neuron's spike count, and the step of its first spike.
 
-    Returns
-    -------
-    share : float
-        The row's share of the loss, without the drive term (which is no part of the value).
-    terms : int
-        Spikes that were looked at.
-    drives : int
-        Weights that the drive term changed.
+    Notes
+    -----
+    The drive term is no part of the share: its factor is taken as constant, so it has a gradient
+    but no value that could be compared.
     """
     zero = scalars[NOTHING]
-    number = scratch[0]
-    first = scratch[1]
-    scratch[:] = zero
+    number[:] = zero
+    first[:] = zero
     total = int(counts[row, SPIKES])
     for k in range(total - 1, -1, -1):
         n = spikes[row, SPIKE_NEURON, k]
         first[n] = spikes[row, SPIKE_STEP, k]
         number[n] += scalars[ONE]
     share = zero
-    drives = 0
     for n in range(number.size):
         gap = scalars[LOW] - number[n]
         excess = number[n] - scalars[HIGH]
         if gap > zero:
             share += scalars[PULL] * scalars[HALF] * gap * gap
-            if scalars[DRIVE] > zero:
-                for k in range(counts[row, INPUTS]):
-                    gradient[n, inputs[row, INPUT_INDEX, k]] -= scalars[DRIVE] * gap
-                drives += int(counts[row, INPUTS])
         if excess > zero:
             share += scalars[PUSH] * scalars[HALF] * excess * excess
         if number[n] > zero:
@@ -171,9 +158,9 @@ def regularise_row(
     for k in range(total):
         n = spikes[row, SPIKE_NEURON, k]
         step = spikes[row, SPIKE_STEP, k]
-        term = zero
         gap = scalars[LOW] - number[n]
         excess = number[n] - scalars[HIGH]
+        term = zero
         if gap > zero:
             term += scalars[PULL] * gap * scalars[INV_STEPS]
         if excess > zero:
@@ -182,4 +169,36 @@ def regularise_row(
             term += scalars[LATE] * scalars[INV_STEPS]
         if step < steps - 1:
             values[row, SPIKE_ERROR, k] += term
-    return share, total, drives
+    return share
+
+
+@inlined
+def drive_row(
+    spikes: NDArray[np.int32],
+    inputs: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    gradient: NDArray[Any],
+    scalars: NDArray[Any],
+    row: int,
+    number: NDArray[Any],
+) -> int:
+    """Add a row's drive terms to its gradient (n_out, n_in); return the weights that it changed.
+
+    To be called once after the forward pass, before the first adjoint step, on a gradient that is
+    otherwise still zero. Parameters as in `regularise_row`; all recorded inputs count.
+    """
+    zero = scalars[NOTHING]
+    if not scalars[DRIVE] > zero:
+        return 0
+    number[:] = zero
+    for k in range(counts[row, SPIKES]):
+        number[spikes[row, SPIKE_NEURON, k]] += scalars[ONE]
+    moved = 0
+    total = int(counts[row, INPUTS])
+    for n in range(number.size):
+        gap = scalars[LOW] - number[n]
+        if gap > zero:
+            for k in range(total):
+                gradient[n, inputs[row, INPUT_INDEX, k]] -= scalars[DRIVE] * gap
+            moved += total
+    return moved
