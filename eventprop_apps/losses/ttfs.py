@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chipsim.compiled import compiled
 from chipsim.errors import DataError
+from eventprop_apps.losses.api import Outputs, Targets
+from eventprop_apps.losses.common import best
 
 FORMS = ("offchip", "onchip")
 
@@ -54,6 +56,10 @@ class TTFSLoss:
     alpha: float = 0.01
     beta: float = 100.0
     form: Literal["offchip", "onchip"] = "offchip"
+
+    reads: ClassVar[Literal["first"]] = "first"
+    heads: ClassVar[int] = 1
+    wants_values: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         problems = [
@@ -105,6 +111,18 @@ class TTFSLoss:
         values[INV_XI], values[ALPHA], values[INV_BETA] = 1 / self.xi, self.alpha, 1 / self.beta
         values[ALPHA_BETA], values[INV_BATCH], values[ONE] = self.alpha / self.beta, 1 / batch, 1
         return values.astype(dtype)
+
+    def rows(
+        self, outputs: Outputs, targets: Targets, batch: int
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """See `eventprop_apps.losses.api.Loss`."""
+        return self.loss_rows(
+            outputs.first, targets.label[:, 0], batch, steps=outputs.steps, dtype=outputs.dtype
+        )
+
+    def predict(self, outputs: Outputs) -> NDArray[np.int64]:
+        """Return the output that spiked first, the lowest on ties."""
+        return best(-outputs.first)
 
     def loss_rows(
         self,
