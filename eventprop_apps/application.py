@@ -1,23 +1,35 @@
-"""EventProp as an application: four programs a sample, an optimiser, and the nets between them.
+"""EventProp as an application: the programs of a sample, an optimiser, the nets between them.
 
 One batch element is one replica: input, layers, loss, in this order, which the paper's placement
-puts on the four PEs of one QPE. The optimiser and the host serve all replicas.
+puts on the four PEs of one QPE. A layer may lie on several PEs; each part sends its spikes to all
+parts of the layer above (and of its own layer, if that is recurrent), and its errors to the part
+that owns the spike's neuron. The optimiser and the host serve all replicas.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from chipsim.errors import MappingError
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.mapping.application import Application, Net, Place, Transport, Vertex
-from eventprop_apps.exchange import packets_of
 from eventprop_apps.keys import ErrorKey, SpikeKey, bits_for
 from eventprop_apps.model import Model
+from eventprop_apps.partition import Block, blocks
+from eventprop_apps.traffic import Traffic
 
 OPTIMISER = "optimiser"
 HOST = "host"
 PAYLOAD_BITS = 128
+PAYLOAD_WORDS = PAYLOAD_BITS // 32
+
+
+def packets_of_words(words: int) -> int:
+    """Return the packets of 128 bit that carry ``words`` words."""
+    return -(-words // PAYLOAD_WORDS)
 
 
 def input_name(replica: int) -> str:
@@ -25,9 +37,9 @@ def input_name(replica: int) -> str:
     return f"r{replica}/input"
 
 
-def layer_name(replica: int, layer: int) -> str:
-    """Return the name of a replica's layer vertex."""
-    return f"r{replica}/layer{layer}"
+def layer_name(replica: int, layer: int, part: int = 0) -> str:
+    """Return the name of the vertex that holds a part of a replica's layer."""
+    return f"r{replica}/layer{layer}{_part(part)}"
 
 
 def loss_name(replica: int) -> str:
@@ -35,23 +47,48 @@ def loss_name(replica: int) -> str:
     return f"r{replica}/loss"
 
 
-def spikes_from(replica: int, layer: int) -> str:
-    """Return the net of a layer's spikes; layer -1 is the input."""
-    return f"r{replica}/spikes{layer}" if layer >= 0 else f"r{replica}/spikes_in"
+def spikes_from(replica: int, layer: int, part: int = 0) -> str:
+    """Return the net of the spikes of a layer's part; layer -1 is the input."""
+    return f"r{replica}/spikes{layer}{_part(part)}" if layer >= 0 else f"r{replica}/spikes_in"
 
 
-def errors_to(replica: int, layer: int) -> str:
-    """Return the net of the errors sent to a layer."""
-    return f"r{replica}/errors{layer}"
+def errors_to(replica: int, layer: int, part: int = 0, sender: int = 0) -> str:
+    """Return the net of the errors from part ``sender`` of the layer above (or the loss)."""
+    return f"r{replica}/errors{layer}{_part(part)}{_sender(sender)}"
 
 
-def weights_to(layer: int) -> str:
-    """Return the net that carries a layer's new weights to all replicas."""
-    return f"weights{layer}"
+def own_errors_to(replica: int, layer: int, part: int = 0, sender: int = 0) -> str:
+    """Return the net of the errors from part ``sender`` of the same, recurrent layer."""
+    return f"r{replica}/own_errors{layer}{_part(part)}{_sender(sender)}"
 
 
-def require_chip(model: Model, replicas: int, machine: Machine) -> None:
+def gradient_from(replica: int, layer: int, part: int = 0) -> str:
+    """Return the net of the gradient of a layer's part."""
+    return f"r{replica}/gradient{layer}{_part(part)}"
+
+
+def weights_to(layer: int, part: int = 0) -> str:
+    """Return the net that carries the new weights of a layer's part to all replicas."""
+    return f"weights{layer}{_part(part)}"
+
+
+def _part(part: int) -> str:
+    return f".{part}" if part else ""
+
+
+def _sender(part: int) -> str:
+    return f"-from.{part}" if part else ""
+
+
+def require_chip(layer_pes: int, replicas: int, machine: Machine) -> None:
     """Refuse a machine that cannot run EventProp, before its figures are asked for.
+
+    Parameters
+    ----------
+    layer_pes : int
+        Layer PEs of a replica.
+    replicas : int
+    machine : Machine
 
     Raises
     ------
@@ -66,10 +103,10 @@ def require_chip(model: Model, replicas: int, machine: Machine) -> None:
         )
     if not (machine.endpoint_kind == EndpointKind.HOST).any():
         problems.append("it has no host interface to load samples from")
-    needed, pes = replicas * (model.layers + 2) + 1, len(machine.pes())
+    needed, pes = replicas * (layer_pes + 2) + 1, len(machine.pes())
     if problems and needed > pes:  # on its own the placer says it, with how many replicas fit
         problems.append(
-            f"it has {pes} PEs, but {replicas} replicas of {model.layers + 2} programs and the "
+            f"it has {pes} PEs, but {replicas} replicas of {layer_pes + 2} programs and the "
             f"optimiser need {needed}; lower train.batch"
         )
     if problems:
@@ -92,8 +129,11 @@ def build_application(
     model: Model,
     replicas: int,
     machine: Machine,
-    sram: dict[str, dict[str, int]],
+    sram: Mapping[str, Mapping[str, int]],
     transport: Transport = "noc_direct",
+    parts: Sequence[int] | None = None,
+    traffic: Traffic | None = None,
+    cycles: Mapping[str, float] | None = None,
 ) -> Application:
     """Return the application of ``replicas`` samples in parallel.
 
@@ -104,81 +144,140 @@ def build_application(
         Samples in parallel, at least 1.
     machine : Machine
         Says where the host interface is.
-    sram : dict of role to regions
-        Bytes by region of the roles ``input``, ``layer0`` …, ``loss``, ``optimiser``.
+    sram : mapping of role to regions
+        Bytes by region of the roles ``input``, every block's name, ``loss``, ``optimiser``.
     transport : str
         Of spikes and errors. Weights always go by ``router_multicast``: they have many sinks.
+    parts : sequence of int, optional
+        Number of PEs of each layer; one each by default.
+    traffic : Traffic, optional
+        Expected spikes; what the nets say of packets per tick follows from it.
+    cycles : mapping of role to float, optional
+        Estimated work per tick.
     """
+    work = cycles or {}
+    pieces = blocks(model, parts)
+    wires = _Wires(model, pieces, replicas, traffic or Traffic.assumed(model))
     vertices: list[Vertex] = []
     nets: list[Net] = []
     for replica in range(replicas):
-        vertices.append(Vertex(input_name(replica), sram["input"], group=replica))
-        vertices += [
-            Vertex(layer_name(replica, layer), sram[f"layer{layer}"], group=replica)
-            for layer in range(model.layers)
+        roles = [
+            (input_name(replica), "input"),
+            *((layer_name(replica, b.layer, b.part), b.name) for b in pieces),
+            (loss_name(replica), "loss"),
         ]
-        vertices.append(Vertex(loss_name(replica), sram["loss"], group=replica))
-        nets += _replica_nets(model, replica)
+        vertices += [
+            Vertex(name, sram[role], work.get(role), group=replica) for name, role in roles
+        ]
+        nets += wires.of_replica(replica)
     vertices.append(Vertex(OPTIMISER, sram["optimiser"]))
     vertices.append(Vertex(HOST, fixed=host_place(machine)))
-    nets += _shared_nets(model, replicas)
+    nets += wires.shared()
     return Application("eventprop", tuple(vertices), tuple(nets), transport)
 
 
-def _replica_nets(model: Model, replica: int) -> list[Net]:
-    names = [
-        input_name(replica),
-        *(layer_name(replica, layer) for layer in range(model.layers)),
-        loss_name(replica),
-    ]
-    nets = [
-        Net(
-            spikes_from(replica, layer - 1),
-            names[layer],
-            (names[layer + 1],),
-            "spike",
-            SpikeKey(model.sizes[layer]).bits,
-        )
-        for layer in range(model.layers + 1)
-    ]
-    nets += [
-        Net(
-            errors_to(replica, layer),
-            names[layer + 2],
-            (names[layer + 1],),
-            "error",
-            ErrorKey(model.sizes[layer + 1], model.steps).bits,
-            32 * model.word_count,
-        )
-        for layer in range(model.layers)
-    ]
-    nets += [
-        Net(
-            f"r{replica}/gradient{layer}",
-            layer_name(replica, layer),
-            (OPTIMISER,),
-            "gradient",
-            payload_bits=PAYLOAD_BITS,
-            dma=True,
-        )
-        for layer in range(model.layers)
-    ]
-    return nets
+@dataclass(frozen=True)
+class _Wires:
+    """The nets of an application; see `build_application`."""
 
+    model: Model
+    pieces: list[Block]
+    replicas: int
+    traffic: Traffic
 
-def _shared_nets(model: Model, replicas: int) -> list[Net]:
-    nets = [
-        Net(
-            weights_to(layer),
-            OPTIMISER,
-            tuple(layer_name(replica, layer) for replica in range(replicas)),
-            "weight",
-            bits_for(packets_of(model, layer)),
-            PAYLOAD_BITS,
-            "router_multicast",
-        )
-        for layer in range(model.layers)
-    ]
-    loaded = [name(r) for r in range(replicas) for name in (input_name, loss_name)]
-    nets.append(Net("samples", HOST, tuple(loaded), "host", payload_bits=PAYLOAD_BITS, dma=True))
-    return nets
+    def of_layer(self, layer: int) -> list[Block]:
+        return [block for block in self.pieces if block.layer == layer]
+
+    def names(self, replica: int, layer: int) -> list[str]:
+        """Return the vertices of a layer; -1 is the input, the number of layers the loss."""
+        if layer < 0:
+            return [input_name(replica)]
+        if layer == self.model.layers:
+            return [loss_name(replica)]
+        return [layer_name(replica, layer, block.part) for block in self.of_layer(layer)]
+
+    def rate(self, layer: int, part: int) -> float:
+        """Return the expected spikes per tick of a part of a layer."""
+        whole = self.traffic.spikes[layer + 1] / self.model.steps
+        if layer < 0:
+            return whole
+        block = self.of_layer(layer)[part]
+        return whole * (block.stop - block.first) / self.model.sizes[layer + 1]
+
+    def of_replica(self, replica: int) -> list[Net]:
+        layers = range(self.model.layers)
+        nets = [net for layer in range(-1, self.model.layers) for net in self._up(replica, layer)]
+        nets += [net for layer in layers for net in self._down(replica, layer)]
+        nets += [
+            Net(
+                gradient_from(replica, block.layer, block.part),
+                layer_name(replica, block.layer, block.part),
+                (OPTIMISER,),
+                "gradient",
+                payload_bits=PAYLOAD_BITS,
+                packets_per_tick={"exchange": float(packets_of_words(block.words))},
+                dma=True,
+            )
+            for block in self.pieces
+        ]
+        return nets
+
+    def _up(self, replica: int, layer: int) -> list[Net]:
+        """Return the nets of a layer's spikes, or of a read-out's values."""
+        model = self.model
+        sinks = self.names(replica, layer + 1)
+        if layer >= 0 and model.recurrent[layer]:
+            sinks = [*sinks, *self.names(replica, layer)]
+        spiking = layer < 0 or model.spikes(layer)
+        return [
+            Net(
+                spikes_from(replica, layer, part),
+                source,
+                tuple(sinks),
+                "spike",
+                SpikeKey(model.sizes[layer + 1]).bits,
+                0 if spiking else 32 * model.word_count,
+                packets_per_tick={"forward": self.rate(layer, part)},
+            )
+            for part, source in enumerate(self.names(replica, layer))
+        ]
+
+    def _down(self, replica: int, layer: int) -> list[Net]:
+        """Return the nets of the errors to a layer, then those from the layer itself."""
+        model = self.model
+        sources = [(errors_to, self.names(replica, layer + 1))]
+        if model.recurrent[layer]:
+            sources.append((own_errors_to, self.names(replica, layer)))
+        return [
+            Net(
+                name(replica, layer, part, sender),
+                source,
+                (sink,),
+                "error",
+                ErrorKey(model.sizes[layer + 1], model.steps).bits,
+                32 * model.word_count,
+                packets_per_tick={"backward": self.rate(layer, part)},
+            )
+            for name, senders in sources
+            for part, sink in enumerate(self.names(replica, layer))
+            for sender, source in enumerate(senders)
+        ]
+
+    def shared(self) -> list[Net]:
+        replicas = range(self.replicas)
+        nets = [
+            Net(
+                weights_to(block.layer, block.part),
+                OPTIMISER,
+                tuple(layer_name(replica, block.layer, block.part) for replica in replicas),
+                "weight",
+                bits_for(packets_of_words(block.words)),
+                PAYLOAD_BITS,
+                "router_multicast",
+                {"exchange": float(packets_of_words(block.words))},
+            )
+            for block in self.pieces
+        ]
+        loaded = tuple(name(r) for r in replicas for name in (input_name, loss_name))
+        nets.append(Net("samples", HOST, loaded, "host", payload_bits=PAYLOAD_BITS, dma=True))
+        return nets

@@ -25,18 +25,21 @@ from eventprop_apps.application import (
     input_name,
     layer_name,
     loss_name,
+    own_errors_to,
     require_chip,
     spikes_from,
     weights_to,
 )
+from eventprop_apps.kernels.readout import ReadoutState
 from eventprop_apps.kernels.state import LayerState
-from eventprop_apps.keys import SpikeKey
-from eventprop_apps.memory import budgets, default_records
+from eventprop_apps.keys import ErrorKey, SpikeKey
+from eventprop_apps.memory import budgets, default_records, input_records, own_records
 from eventprop_apps.model import Model
 from eventprop_apps.optimisers.adam import Adam
+from eventprop_apps.partition import Block, blocks, bounds
 from eventprop_apps.programs.inbox import Strays
 from eventprop_apps.programs.input import InputKernel, InputProgram
-from eventprop_apps.programs.layer import LayerKernel, LayerProgram
+from eventprop_apps.programs.layer import LayerKernel, LayerProgram, ReadoutKernel
 from eventprop_apps.programs.loss import LossKernel, LossProgram
 from eventprop_apps.programs.optimiser import OptimiserProgram
 from eventprop_apps.programs.plan import (
@@ -47,6 +50,9 @@ from eventprop_apps.programs.plan import (
     Plan,
     SampleFeeder,
 )
+from eventprop_apps.programs.ports import ErrorTargets
+from eventprop_apps.splitting import choose_parts, cycles_per_tick
+from eventprop_apps.traffic import Traffic
 
 OnDone = Callable[[int, Job], None]
 
@@ -72,6 +78,10 @@ class ChipOptions:
         Clock level of the PEs.
     spike_records : int
         Spikes that a PE can record per neuron and sample; 0: one per time step, or what fits.
+    parts : tuple of int
+        PEs of each layer, 0 for as many as its SRAM asks for; that for all layers if empty.
+    max_cycles : float or None
+        Split layers further, until the expected work of a tick is at most this [PE cycles].
     """
 
     replicas: int
@@ -83,6 +93,8 @@ class ChipOptions:
     tick_us: float | None = None
     level: str | None = None
     spike_records: int = 0
+    parts: tuple[int, ...] = ()
+    max_cycles: float | None = None
 
 
 class ChipRun:
@@ -128,18 +140,31 @@ class ChipRun:
         self.model = model
         self.options = options
         self._on_done = on_done
-        require_chip(model, options.replicas, machine)
+        require_chip(sum(options.parts) or model.layers, options.replicas, machine)
+        table = eventprop_costs.shipped() if costs is None else costs
+        traffic = Traffic.assumed(model)
+        limit = machine.description.integer("pe.app_data_kb") * 1024
+        self.parts = choose_parts(
+            model, input_capacity, limit, options.parts,
+            costs=table, max_cycles=options.max_cycles, traffic=traffic,
+        )  # fmt: skip
+        self.blocks = blocks(model, self.parts)
+        records = self._records(limit, input_capacity)
         outstanding = machine.description.integer("dma.max_outstanding")
-        records = self._records(machine, input_capacity)
-        self.sram = budgets(model, input_capacity, records, outstanding)
+        self.sram = budgets(model, input_capacity, records, outstanding, self.blocks)
+        cycles = {
+            b.name: cycles_per_tick(model, b, (*self.parts[1:], 1)[b.layer], table, traffic)
+            for b in self.blocks
+        }
         application = build_application(
-            model, options.replicas, machine, self.sram, options.transport
-        )
+            model, options.replicas, machine, self.sram, options.transport, self.parts, traffic,
+            cycles,
+        )  # fmt: skip
         self.mapping: ChipMapping = map_application(
             application, machine, options.placer, options.router, options.seed
         )
         self.plan = Plan(jobs, self._job_done)
-        self._make_kernels(weights, records, input_capacity, given_errors)
+        self._make_kernels(weights, records, given_errors)
         programs = self._make_programs(weights, adam)
         self.simulation = Simulation(
             self.mapping,
@@ -147,44 +172,51 @@ class ChipRun:
             network=options.network,
             tick_us=options.tick_us,
             level=options.level,
-            costs=eventprop_costs.shipped() if costs is None else costs,
+            costs=table,
             recorder=recorder,
             probes=probes,
         )
         self._connect()
 
     # ------------------------------------------------------------------------------ building
-    def _records(self, machine: Machine, input_capacity: int) -> list[int]:
+    def _records(self, limit: int, input_capacity: int) -> list[int]:
         per_neuron = self.options.spike_records
         if not per_neuron:
-            limit = machine.description.integer("pe.app_data_kb") * 1024
-            return default_records(self.model, input_capacity, limit)
+            return default_records(self.model, input_capacity, self.blocks, limit)
         return [input_capacity, *(n * per_neuron for n in self.model.sizes[1:])]
 
     def _make_kernels(
         self,
         weights: Sequence[NDArray[Any]],
         records: list[int],
-        input_capacity: int,
         given_errors: bool,
     ) -> None:
         model, replicas = self.model, self.options.replicas
         nets = len(self.mapping.application.nets)
-        self.input = InputKernel(replicas, input_capacity, SpikeKey(model.sizes[0]))
+        self.input = InputKernel(replicas, records[0], SpikeKey(model.sizes[0]))
         self.layers = []
-        for layer in range(model.layers):
-            own = np.repeat(np.asarray(weights[layer], model.dtype)[None], replicas, axis=0)
+        for block in self.blocks:
+            part = np.asarray(weights[block.layer], model.dtype)[block.first : block.stop]
             state = LayerState.make(
-                own,
+                np.repeat(part[None], replicas, axis=0),
                 replicas,
-                spike_capacity=records[layer + 1],
-                input_capacity=records[layer],
+                spike_capacity=own_records(model, block, records),
+                input_capacity=input_records(model, block, records),
                 dtype=model.dtype,
             )
-            self.layers.append(LayerKernel(model, layer, state, nets))
+            self.layers.append(self._layer_kernel(block, state, nets))
         self.loss = LossKernel(model, replicas, nets)
         if given_errors:
             self.loss.given = np.zeros((replicas, model.sizes[-1]), dtype=model.dtype)
+
+    def _layer_kernel(self, block: Block, state: LayerState, nets: int) -> LayerKernel:
+        model = self.model
+        if model.spikes(block.layer):
+            return LayerKernel(model, block, state, nets)
+        readout = ReadoutState.of_loss(
+            model.loss, state.rows, state.n_out, model.steps, model.dtype
+        )
+        return ReadoutKernel(model, block, state, readout, nets)
 
     def _make_programs(
         self, weights: Sequence[NDArray[Any]], adam: Adam | None
@@ -203,13 +235,17 @@ class ChipRun:
             programs[input_name(r)] = InputProgram(
                 r, self.input, plan, self.feeder, model.steps, self.sram["input"]
             )
-            for layer, kernel in enumerate(self.layers):
-                programs[layer_name(r, layer)] = LayerProgram(
-                    r, kernel, plan, index[weights_to(layer)], self.sram[f"layer{layer}"]
-                )
+            for kernel in self.layers:
+                block = kernel.block
+                programs[layer_name(r, block.layer, block.part)] = LayerProgram(
+                    r, kernel, plan, index[weights_to(block.layer, block.part)],
+                    self.sram[block.name],
+                )  # fmt: skip
             programs[loss_name(r)] = LossProgram(r, self.loss, plan, self.feeder, self.sram["loss"])
-        sources = [[placement[layer_name(r, i)] for i in range(model.layers)] for r in replicas]
-        nets = [weights_to(layer) for layer in range(model.layers)]
+        sources = [
+            [placement[layer_name(r, b.layer, b.part)] for b in self.blocks] for r in replicas
+        ]
+        nets = [weights_to(b.layer, b.part) for b in self.blocks]
         self.optimiser = OptimiserProgram(
             model, list(weights), adam, plan, sources, nets, self.sram["optimiser"]
         )
@@ -218,29 +254,62 @@ class ChipRun:
 
     def _connect(self) -> None:
         """Give kernels their nets, memories their arrays, barriers their members."""
-        simulation, model = self.simulation, self.model
+        simulation = self.simulation
         replicas = range(self.options.replicas)
         for r in replicas:
             self._map_memory(r)
         self.input.plan = simulation.send_plan([spikes_from(r, -1) for r in replicas])
-        for layer, kernel in enumerate(self.layers):
-            kernel.spikes_out = simulation.send_plan([spikes_from(r, layer) for r in replicas])
-            if layer > 0:
-                names = [errors_to(r, layer - 1) for r in replicas]
-                kernel.errors_out = simulation.send_plan(names)
-            for r in replicas:
-                kernel.is_spike[simulation.net_index[spikes_from(r, layer - 1)]] = True
-                kernel.is_error[simulation.net_index[errors_to(r, layer)]] = True
-        last = model.layers - 1
-        self.loss.errors = simulation.send_plan([errors_to(r, last) for r in replicas])
-        for r in replicas:
-            self.loss.is_spike[simulation.net_index[spikes_from(r, last)]] = True
+        for kernel in self.layers:
+            self._connect_layer(kernel)
+        last = self.model.layers - 1
+        for part in range(self.parts[last]):
+            self.loss.spikes_in.add(self._nets(spikes_from, last, part), self.layers[-1].key_out)
+        self.loss.errors = self._error_targets(errors_to, last, 0)
         self.loss.on_errors = lambda: simulation.tracer.enter("backward", self.plan.done)
         simulation.bind(self.input, [input_name(r) for r in replicas])
-        for layer, kernel in enumerate(self.layers):
-            simulation.bind(kernel, [layer_name(r, layer) for r in replicas])
+        for kernel in self.layers:
+            names = [layer_name(r, kernel.layer, kernel.block.part) for r in replicas]
+            simulation.bind(kernel, names)
         simulation.bind(self.loss, [loss_name(r) for r in replicas])
         self._declare_barriers()
+
+    def _connect_layer(self, kernel: LayerKernel) -> None:
+        model, layer, part = self.model, kernel.layer, kernel.block.part
+        replicas = range(self.options.replicas)
+        below = self.parts[layer - 1] if layer else 1
+        above = self.parts[layer + 1] if layer + 1 < model.layers else 1
+        key = SpikeKey(model.sizes[layer])
+        for source in range(below):
+            kernel.spikes_in.add(self._nets(spikes_from, layer - 1, source), key)
+        for sender in range(above):
+            kernel.errors_in.add(self._nets(errors_to, layer, part, sender))
+        if model.recurrent[layer]:
+            for source in range(self.parts[layer]):
+                nets = self._nets(spikes_from, layer, source)
+                kernel.spikes_in.add(nets, kernel.key_out, model.sizes[layer])
+                kernel.errors_in.add(self._nets(own_errors_to, layer, part, source))
+            kernel.errors_own = self._error_targets(own_errors_to, layer, part)
+        kernel.spikes_out = self.simulation.send_plan(
+            [spikes_from(r, layer, part) for r in replicas]
+        )
+        if layer:
+            kernel.errors_below = self._error_targets(errors_to, layer - 1, part)
+
+    def _nets(self, name: Callable[..., str], *where: int) -> list[int]:
+        """Return the numbers of one net of each replica."""
+        index = self.simulation.net_index
+        return [index[name(r, *where)] for r in range(self.options.replicas)]
+
+    def _error_targets(self, name: Callable[..., str], layer: int, sender: int) -> ErrorTargets:
+        """Return where part ``sender`` of a program sends the errors of a layer's spikes."""
+        model, replicas = self.model, range(self.options.replicas)
+        plans = [
+            self.simulation.send_plan([name(r, layer, part, sender) for r in replicas])
+            for part in range(self.parts[layer])
+        ]
+        neurons = model.sizes[layer + 1]
+        key = ErrorKey(neurons, model.steps)
+        return ErrorTargets(key, plans, bounds(neurons, self.parts[layer]))
 
     def _map_memory(self, replica: int) -> None:
         pes = self.simulation.pes
@@ -251,14 +320,14 @@ class ChipRun:
             ):
                 sram = pes[name].sram
                 sram.map(region, np.zeros(sram.regions[region] // 4, dtype=np.uint32))
-        for layer, kernel in enumerate(self.layers):
-            sram = pes[layer_name(replica, layer)].sram
+        for kernel in self.layers:
+            sram = pes[layer_name(replica, kernel.layer, kernel.block.part)].sram
             sram.map("gradient", kernel.state.gradient[replica])
 
     def _declare_barriers(self) -> None:
         simulation = self.simulation
         replicas = range(self.options.replicas)
-        layers = [layer_name(r, i) for r in replicas for i in range(self.model.layers)]
+        layers = [layer_name(r, b.layer, b.part) for r in replicas for b in self.blocks]
         simulation.add_barrier(BEGIN_BARRIER, list(simulation.pes))
         backward = simulation.add_barrier(BACKWARD_BARRIER, [*layers, OPTIMISER])
         backward.on_release.append(lambda _: simulation.tracer.enter("exchange", self.plan.done))
@@ -285,18 +354,24 @@ class ChipRun:
     @property
     def weights(self) -> list[NDArray[Any]]:
         """The optimiser's weights, one array of shape (n_out, n_in) a layer (copies)."""
-        return [
-            flat.reshape(self.model.shape(layer)).copy()
-            for layer, flat in enumerate(self.optimiser.weights)
-        ]
+        return self._by_layer(self.optimiser.weights)
 
     @property
     def gradients(self) -> list[NDArray[Any]]:
         """The gradients gathered last, one array of shape (n_out, n_in) a layer (copies)."""
+        return self._by_layer(self.optimiser.sums)
+
+    def _by_layer(self, pieces: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the blocks' values, which follow one another, as one array a layer."""
+        flat = np.concatenate(pieces)
+        ends = np.cumsum([0, *(out * into for out, into in self._shapes())])
         return [
-            flat.reshape(self.model.shape(layer)).copy()
-            for layer, flat in enumerate(self.optimiser.sums)
+            flat[first:stop].reshape(shape)
+            for first, stop, shape in zip(ends[:-1], ends[1:], self._shapes(), strict=True)
         ]
+
+    def _shapes(self) -> list[tuple[int, int]]:
+        return [self.model.shape(layer) for layer in range(self.model.layers)]
 
     @property
     def strays(self) -> Strays:

@@ -249,11 +249,8 @@ class _SpikeSink:
 
 
 def _spike_arrays(run: ChipRun, samples: int) -> list[NDArray[np.uint8]]:
-    arrays = []
+    model = run.model
+    arrays = [np.zeros((model.steps, samples, n), dtype=np.uint8) for n in model.sizes[1:]]
     for kernel in run.layers:
-        spikes = np.zeros(
-            (run.model.steps, samples, run.model.sizes[kernel.layer + 1]), dtype=np.uint8
-        )
-        kernel.spike_log = _SpikeSink(kernel, spikes)
-        arrays.append(spikes)
+        kernel.spike_log = _SpikeSink(kernel, arrays[kernel.layer])
     return arrays

@@ -6,48 +6,98 @@ mapping, and enforced when the simulation starts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eventprop_apps.exchange import CHUNK_WORDS
 from eventprop_apps.model import Model
+from eventprop_apps.partition import Block, blocks
 
 SPIKE_RECORD_BYTES = 4
 """Neuron and step of a recorded spike, 16 bit each; Vdot and error come on top."""
 
 
-def default_records(model: Model, input_capacity: int, limit_bytes: int) -> list[int]:
-    """Return the spikes that a PE records: of the input, then of each layer.
+def default_records(
+    model: Model, input_capacity: int, pieces: Sequence[Block], limit: int
+) -> list[int]:
+    """Return the spikes of a sample that can be recorded: of the input, then of each layer.
 
     One per neuron and time step where the SRAM holds that, else as many as fit beside the rest;
     a record that overflows ends the run, so the choice never changes a result.
     """
     number = model.dtype.itemsize
+    spike = SPIKE_RECORD_BYTES + 2 * number
     fixed = [
-        2 * out * into * number + 4 * out * number
-        for out, into in map(model.shape, range(model.layers))
+        max(_fixed(model, block) for block in pieces if block.layer == layer)
+        for layer in range(model.layers)
     ]
     records = [input_capacity]
     for layer in range(model.layers):
-        room = limit_bytes - fixed[layer] - SPIKE_RECORD_BYTES * records[-1]
-        fits = [model.sizes[layer + 1] * model.steps, room // (SPIKE_RECORD_BYTES + 2 * number)]
+        room = limit - fixed[layer] - SPIKE_RECORD_BYTES * records[-1]
+        own = SPIKE_RECORD_BYTES * model.recurrent[layer]
+        fits = [model.sizes[layer + 1] * model.steps]
+        largest = max(b.stop - b.first for b in pieces if b.layer == layer) * model.steps
+        if spike * largest + own * fits[0] > room:
+            fits.append(room // (spike + own))
         if layer + 1 < model.layers:  # the next layer records them as well: half of its room
-            fits.append((limit_bytes - fixed[layer + 1]) // (2 * SPIKE_RECORD_BYTES))
+            fits.append((limit - fixed[layer + 1]) // (2 * SPIKE_RECORD_BYTES))
         records.append(max(1, min(fits)))
     return records
 
 
+def _fixed(model: Model, block: Block) -> int:
+    """Return the bytes of a block's weights, gradient and state."""
+    number = model.dtype.itemsize
+    return 2 * block.size * number + 4 * block.shape[0] * number
+
+
+def own_records(model: Model, block: Block, records: Sequence[int]) -> int:
+    """Return the spikes of its own neurons that a block can record in a sample."""
+    return min(records[block.layer + 1], block.shape[0] * model.steps)
+
+
+def input_records(model: Model, block: Block, records: Sequence[int]) -> int:
+    """Return the input spikes that a block can record: all of below, and of a recurrent layer."""
+    own = records[block.layer + 1] if model.recurrent[block.layer] else 0
+    return records[block.layer] + own
+
+
+def layer_regions(model: Model, block: Block, records: Sequence[int]) -> dict[str, int]:
+    """Return regions and bytes of the program of one block."""
+    number = model.dtype.itemsize
+    regions = {
+        "weights": block.size * number,
+        "gradient": block.size * number,
+        "state": 4 * block.shape[0] * number,
+    }
+    if model.spikes(block.layer):
+        per_spike = SPIKE_RECORD_BYTES + 2 * number
+        regions["spike_record"] = own_records(model, block, records) * per_spike
+    else:
+        regions["readout"] = block.shape[0] * (2 * number + 4) + model.steps * number
+    regions["input_record"] = input_records(model, block, records) * SPIKE_RECORD_BYTES
+    return regions
+
+
 def budgets(
-    model: Model, input_capacity: int, records: list[int], outstanding: int
+    model: Model,
+    input_capacity: int,
+    records: Sequence[int],
+    outstanding: int,
+    pieces: Sequence[Block] | None = None,
 ) -> dict[str, dict[str, int]]:
-    """Return regions and bytes of the roles ``input``, ``layer0`` …, ``loss``, ``optimiser``.
+    """Return regions and bytes of the roles ``input``, every block's name, ``loss``, ``optimiser``.
 
     Parameters
     ----------
     model : Model
     input_capacity : int
         Input spikes that a sample can have.
-    records : list of int
-        Spikes that a PE can record: of the input, then of each layer.
+    records : sequence of int
+        Spikes that can be recorded: of the input, then of each layer.
     outstanding : int
         Gradient reads that the optimiser keeps under way.
+    pieces : sequence of Block, optional
+        One block a layer by default.
     """
     number = model.dtype.itemsize
     sample = 4 * (input_capacity + 1)
@@ -68,13 +118,6 @@ def budgets(
             "read_buffers": 4 * CHUNK_WORDS * outstanding,
         },
     }
-    for layer in range(model.layers):
-        out, into = model.shape(layer)
-        roles[f"layer{layer}"] = {
-            "weights": out * into * number,
-            "gradient": out * into * number,
-            "state": 4 * out * number,
-            "spike_record": records[layer + 1] * (SPIKE_RECORD_BYTES + 2 * number),
-            "input_record": records[layer] * SPIKE_RECORD_BYTES,
-        }
+    for block in blocks(model) if pieces is None else pieces:
+        roles[block.name] = layer_regions(model, block, records)
     return roles

@@ -20,11 +20,24 @@ from eventprop_apps.kernels.layer import (
     reset_rows,
     store_errors,
 )
+from eventprop_apps.kernels.readout import (
+    ReadoutState,
+    readout_backward_rows,
+    readout_forward_rows,
+)
 from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey
 from eventprop_apps.model import Model
-from eventprop_apps.programs.inbox import Strays, errors_of, pointers, spikes_of
-from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, BEGIN_BARRIER, Plan
+from eventprop_apps.partition import Block
+from eventprop_apps.programs.inbox import Strays, pointers
+from eventprop_apps.programs.plan import (
+    BACKWARD_BARRIER,
+    BATCH_BARRIER,
+    BEGIN_BARRIER,
+    Job,
+    Plan,
+)
+from eventprop_apps.programs.ports import ErrorSources, ErrorTargets, SpikeSources
 
 RECEIVE_AT_ONCE = 256
 """Weight packets drained in one go, at most a quarter of the receive FIFO (by default 1,024)."""
@@ -38,12 +51,13 @@ class SpikeLog(Protocol):
 
 
 class LayerKernel(Kernel):
-    """One layer of all replicas; row = replica.
+    """One part of a layer of all replicas; row = replica.
 
     Parameters
     ----------
     model : Model
-    layer : int
+    block : Block
+        The layer, and which of its neurons.
     state : LayerState
         One row per replica, each with its own weights.
     nets : int
@@ -52,21 +66,26 @@ class LayerKernel(Kernel):
 
     operations: ClassVar[tuple[str, ...]] = (*OPERATIONS, "spike_decode")
 
-    def __init__(self, model: Model, layer: int, state: LayerState, nets: int) -> None:
+    def __init__(self, model: Model, block: Block, state: LayerState, nets: int) -> None:
+        layer = block.layer
         self.model = model
+        self.block = block
         self.layer = layer
         self.state = state
-        self.factors = model.factors.array(model.dtype)
-        self.key_in = SpikeKey(model.sizes[layer])
+        self.factors = model.factors[layer].array(model.dtype)
+        self.lines_below = model.sizes[layer]
         self.key_out = SpikeKey(model.sizes[layer + 1])
-        self.error_in = ErrorKey(model.sizes[layer + 1], model.steps)
-        self.error_out = ErrorKey(model.sizes[layer], model.steps)
-        self.is_spike = np.zeros(nets + 1, dtype=np.bool_)
-        self.is_error = np.zeros(nets + 1, dtype=np.bool_)
+        self.spikes_in = SpikeSources(nets)
+        self.errors_in = ErrorSources(
+            nets, ErrorKey(model.sizes[layer + 1], model.steps), block.first
+        )
         self.spikes_out: SendPlan | None = None
-        self.errors_out: SendPlan | None = None
+        self.errors_below: ErrorTargets | None = None
+        self.errors_own: ErrorTargets | None = None
         self.parity = 0
+        self.job: Job | None = None
         self.sample = np.full(state.rows, -1, dtype=np.int32)
+        self.shares = np.zeros(state.rows, dtype=model.dtype)
         self.strays = Strays()
         self.spike_log: SpikeLog | None = None
 
@@ -84,33 +103,37 @@ class LayerKernel(Kernel):
             self._forward(call, local)
         elif local > steps:
             self._backward(call, 2 * steps - 1 - local)
-        # Tick T: spikes of step T - 1 arrive, which the next layer never sees.
+        else:
+            # Tick T: spikes of step T - 1 arrive, which no layer sees any more.
+            self._regularise(call)
 
     def _forward(self, call: StepCall, step: int) -> None:
         rows = call.rows
         if step == 0:
             reset_rows(self.state, rows)
-        position, neuron = spikes_of(
-            call.inbox, self.key_in, self.is_spike, self.parity, self.strays
-        )
+        position, line = self.spikes_in.take(call.inbox, self.parity, self.strays)
         ptr = pointers(position, len(rows))
-        out_ptr, out, ops = forward_rows(self.state, self.factors, step, rows, ptr, neuron)
+        out_ptr, out, ops = forward_rows(self.state, self.factors, step, rows, ptr, line)
         call.counts[:, : len(OPERATIONS)] += ops
         if len(out) and self.spikes_out is not None:
             sender = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(out_ptr))
+            neuron = out + self.block.first if self.block.first else out
             if self.spike_log is not None:
-                self.spike_log.append((step, rows[sender], out))
+                self.spike_log.append((step, rows[sender], neuron))
             call.send(
                 self.spikes_out,
                 sender,
-                self.key_out.encode(self.parity, out),
+                self.key_out.encode(self.parity, neuron),
                 tag=self.sample[rows[sender]],
             )
 
+    def _regularise(self, call: StepCall) -> None:
+        """Add the layer's regulariser to its spikes' errors, before any error from above."""
+
     def _backward(self, call: StepCall, step: int) -> None:
         rows = call.rows
-        position, err_step, neuron, value = errors_of(
-            call.inbox, self.error_in, self.is_error, self.parity, self.model.dtype, self.strays
+        position, err_step, neuron, value = self.errors_in.take(
+            call.inbox, self.parity, self.model.dtype, self.strays
         )
         if len(position):
             ptr = pointers(position, len(rows))
@@ -118,20 +141,41 @@ class LayerKernel(Kernel):
             self.strays.unmatched_errors += int(found[:, 1].sum())
             self.strays.passed_errors += int(found[:, 2].sum())
             call.counts[:, : len(OPERATIONS)] += ops
+        first_line = 0 if self.errors_below is not None else self.lines_below
+        wanted = self.errors_below is not None or self.errors_own is not None
         ptr, index, at_step, error, ops = backward_rows(
-            self.state, self.factors, step, rows, want_errors=self.errors_out is not None
+            self.state, self.factors, step, rows, want_errors=wanted, first_line=first_line
         )
         call.counts[:, : len(OPERATIONS)] += ops
-        if self.errors_out is not None and len(index):
-            sender = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(ptr))
-            words = self.model.word_count
-            call.send(
-                self.errors_out,
-                sender,
-                self.error_out.encode(self.parity, at_step, index),
-                error.view(np.uint32).reshape(-1, words),
-                self.sample[rows[sender]],
-            )
+        self._send_errors(call, ptr, index, at_step, error)
+
+    def _send_errors(
+        self,
+        call: StepCall,
+        ptr: NDArray[np.int64],
+        index: NDArray[np.int32],
+        at_step: NDArray[np.int32],
+        error: NDArray[Any],
+    ) -> None:
+        """Answer the spikes of the layer below, and those of the layer itself."""
+        if not len(index):
+            return
+        sender = np.repeat(np.arange(len(call.rows), dtype=np.int32), np.diff(ptr))
+        tag = self.sample[call.rows[sender]]
+        if self.errors_own is None:
+            assert self.errors_below is not None
+            self.errors_below.send(call, self.parity, sender, at_step, index, error, tag)
+            return
+        own = index >= self.lines_below
+        self.errors_own.send(
+            call, self.parity, sender[own], at_step[own], index[own] - self.lines_below,
+            error[own], tag[own],
+        )  # fmt: skip
+        if self.errors_below is not None:
+            self.errors_below.send(
+                call, self.parity, sender[~own], at_step[~own], index[~own], error[~own],
+                tag[~own],
+            )  # fmt: skip
 
     def check_records(self) -> None:
         """Refuse a result whose spike records overflowed (the gradient would be incomplete)."""
@@ -141,6 +185,60 @@ class LayerKernel(Kernel):
                 f"layer {self.layer}: {lost} spikes found no room in a PE's spike record; "
                 "raise model.spike_records or use fewer neurons per PE"
             )
+
+
+class ReadoutKernel(LayerKernel):
+    """One part of a leaky read-out: no spikes, but one value a neuron after step T - 1.
+
+    The value leaves in tick T - 1 as a packet of its own, and dL/d(value) comes back in tick
+    T + 1, named by the neuron and step T - 1.
+    """
+
+    def __init__(
+        self, model: Model, block: Block, state: LayerState, readout: ReadoutState, nets: int
+    ) -> None:
+        super().__init__(model, block, state, nets)
+        self.readout = readout
+
+    def _forward(self, call: StepCall, step: int) -> None:
+        rows = call.rows
+        if step == 0:
+            reset_rows(self.state, rows)
+            self.readout.reset(rows)
+        position, line = self.spikes_in.take(call.inbox, self.parity, self.strays)
+        ptr = pointers(position, len(rows))
+        call.counts[:, : len(OPERATIONS)] += readout_forward_rows(
+            self.state, self.readout, self.factors, step, rows, ptr, line
+        )
+        if step == self.model.steps - 1 and self.spikes_out is not None:
+            size = self.block.stop - self.block.first
+            sender = np.repeat(np.arange(len(rows), dtype=np.int32), size)
+            sender = sender[self.sample[rows[sender]] >= 0]
+            neuron = np.tile(np.arange(self.block.first, self.block.stop), len(sender) // size)
+            value = np.ascontiguousarray(
+                self.readout.value[rows[sender], neuron - self.block.first]
+            )
+            call.send(
+                self.spikes_out,
+                sender,
+                self.key_out.encode(self.parity, neuron),
+                value.view(np.uint32).reshape(-1, self.model.word_count),
+                self.sample[rows[sender]],
+            )
+
+    def _backward(self, call: StepCall, step: int) -> None:
+        rows = call.rows
+        position, _, neuron, value = self.errors_in.take(
+            call.inbox, self.parity, self.model.dtype, self.strays
+        )
+        # A neuron gets one error; a late one acts from the step that drains it.
+        self.readout.error[rows[position], neuron] = value
+        ptr, index, at_step, error, ops = readout_backward_rows(
+            self.state, self.readout, self.factors, step, rows,
+            want_errors=self.errors_below is not None,
+        )  # fmt: skip
+        call.counts[:, : len(OPERATIONS)] += ops
+        self._send_errors(call, ptr, index, at_step, error)
 
 
 class LayerProgram(Program):
@@ -167,6 +265,7 @@ class LayerProgram(Program):
         yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             kernel.parity = number % 2
+            kernel.job = job
             kernel.sample[self.replica] = (
                 job.samples[self.replica] if self.replica < len(job) else -1
             )

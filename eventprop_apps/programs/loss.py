@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
-from chipsim.sim.sends import SendPlan
-from eventprop_apps.keys import ErrorKey, SpikeKey
 from eventprop_apps.losses.ttfs import first_spike_errors, note_first_spikes
 from eventprop_apps.model import Model
-from eventprop_apps.programs.inbox import Strays, pointers, spikes_of
+from eventprop_apps.programs.inbox import Strays, pointers
 from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan, SampleFeeder
+from eventprop_apps.programs.ports import ErrorTargets, SpikeSources
 
 IDLE = -1
 
@@ -40,10 +39,8 @@ class LossKernel(Kernel):
     def __init__(self, model: Model, replicas: int, nets: int) -> None:
         self.model = model
         outputs = model.sizes[-1]
-        self.key_in = SpikeKey(outputs)
-        self.error_out = ErrorKey(outputs, model.steps)
-        self.is_spike = np.zeros(nets + 1, dtype=np.bool_)
-        self.errors: SendPlan | None = None
+        self.spikes_in = SpikeSources(nets)
+        self.errors: ErrorTargets | None = None
         self.first = np.full((replicas, outputs), model.steps, dtype=np.int32)
         self.loss = np.zeros(replicas, dtype=model.dtype)
         self.label = np.full(replicas, IDLE, dtype=np.int64)
@@ -60,9 +57,7 @@ class LossKernel(Kernel):
         rows = call.rows
         if local == 0:
             self.first[rows] = self.model.steps
-        position, neuron = spikes_of(
-            call.inbox, self.key_in, self.is_spike, self.parity, self.strays
-        )
+        position, neuron = self.spikes_in.take(call.inbox, self.parity, self.strays)
         if len(position):
             ptr = pointers(position, len(rows))
             note_first_spikes(self.first, local - 1, rows, ptr, neuron)
@@ -92,16 +87,15 @@ class LossKernel(Kernel):
         if not job.backward or self.errors is None:
             return
         position, neuron = np.nonzero(first < steps - 1)
-        if len(position):
-            value = np.ascontiguousarray(error[position, neuron])
-            offset = self.error_out.encode(self.parity, first[position, neuron], neuron)
-            call.send(
-                self.errors,
-                position.astype(np.int32),
-                offset,
-                value.view(np.uint32).reshape(-1, self.model.word_count),
-                self.sample[busy[position]],
-            )
+        self.errors.send(
+            call,
+            self.parity,
+            position.astype(np.int32),
+            first[position, neuron],
+            neuron,
+            error[position, neuron],
+            self.sample[busy[position]],
+        )
 
 
 class LossProgram(Program):

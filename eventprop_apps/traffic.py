@@ -1,0 +1,42 @@
+"""Expected spikes of a sample: what mapping weighs nets by, and the cycle model starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eventprop_apps.model import Model
+
+SPIKES_PER_NEURON = 0.15
+"""Assumed spikes of a LIF neuron in a sample: trained 5-120-3 networks have 12 to 23 of 120."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Spikes of a sample, by layer.
+
+    Attributes
+    ----------
+    spikes : tuple of float
+        Of the input, then of each layer; a read-out sends one value a neuron. Every spike but
+        those of the input is answered with one error by each PE of the layer above. In the phase
+        ``exchange`` a net's figure is the packets of one whole exchange.
+    """
+
+    spikes: tuple[float, ...]
+
+    @classmethod
+    def assumed(cls, model: Model, input_spikes: float | None = None) -> Traffic:
+        """Return the shipped expectation: one spike an input line, 0.15 a neuron.
+
+        Parameters
+        ----------
+        model : Model
+        input_spikes : float, optional
+            Input spikes of a sample, where the data are known.
+        """
+        below = float(model.sizes[0]) if input_spikes is None else float(input_spikes)
+        layers = [
+            size * (SPIKES_PER_NEURON if model.spikes(layer) else 1.0)
+            for layer, size in enumerate(model.sizes[1:])
+        ]
+        return cls((below, *layers))
