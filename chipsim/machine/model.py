@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from chipsim.errors import MachineError
 
 if TYPE_CHECKING:
+    from chipsim.machine.behaviour import Behaviour
     from chipsim.machine.description import Description
 
 I8 = NDArray[np.int8]
@@ -185,6 +186,8 @@ class Machine:
     lut: I32 | None = None
     extras: Mapping[str, int] = field(default_factory=dict)
     """Named single nodes, for example ``packet_router`` (the pool node of chip 0)."""
+    behaviour: Behaviour | None = None
+    """What packets may meet beyond the plain rules (links that err, detours, reinjection)."""
 
     @property
     def nodes(self) -> int:

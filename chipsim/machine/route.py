@@ -44,12 +44,19 @@ class Route:
     memory : bool
         Whether the packet belongs to memory traffic (DMA requests, replies, writes): it then ends
         in the endpoint's memory inbox, which has no capacity limit, and not in its receive FIFO.
+    packet : str
+        The packet's type, for packet routers' counters: ``mc`` (multicast), ``c2c`` (core to core,
+        SpiNNaker1: point to point), ``nn`` (nearest neighbour) or ``fr`` (fixed route).
+    defaulted : tuple of int
+        Stages at which a packet router found no entry and sent the packet straight on.
     """
 
     port: int
     stages: tuple[tuple[Branch, ...], ...]
     payload_bits: int = 0
     memory: bool = False
+    packet: str = "mc"
+    defaulted: tuple[int, ...] = ()
 
     @property
     def leaves(self) -> int:
