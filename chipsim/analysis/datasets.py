@@ -58,13 +58,20 @@ def read_dataset(run: Path, schema: TraceSchema, columns: Sequence[str] | None =
                 f"there are {', '.join(known)}"
             )
     wanted = list(known if columns is None else columns)
-    tables = [_read_part(path, schema, wanted) for path in dataset_parts(run, schema)]
+    tables = [read_part(path, schema, wanted) for path in dataset_parts(run, schema)]
     if not tables:
         return schema.arrow().empty_table().select(wanted)
     return pa.concat_tables(tables).unify_dictionaries()
 
 
-def _read_part(path: Path, schema: TraceSchema, columns: list[str]) -> pa.Table:
+def read_part(path: Path, schema: TraceSchema, columns: list[str]) -> pa.Table:
+    """Return some columns of one part.
+
+    Raises
+    ------
+    TraceError
+        If it is cut off, no Parquet file, of another data set or of another version.
+    """
     try:
         part = pq.ParquetFile(path)
         _check_version(path, schema, part.schema_arrow)

@@ -144,7 +144,8 @@ class Run:
         """Chip time that was traced [ps]: up to the run's end, if the summary tells it."""
         if "simulated_s" in self.summary:
             return round(float(self.summary["simulated_s"]) * PS_PER_S)
-        ends = [self.read(n, [c]) for n, c in (("packets", "ended_ps"), ("ticks", "done_ps"))]
+        times = (("packets", "ended_ps"), ("ticks", "done_ps"))
+        ends = [self.read(n, [c]) for n, c in times if n in self.datasets]
         return max((int(t[0][-1].as_py()) for t in ends if t.num_rows), default=0)
 
     @cached_property

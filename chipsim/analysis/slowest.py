@@ -58,7 +58,7 @@ def where_waited(run: Run, count: int = 10) -> pa.Table:
     wanted = _hops_of(hops, copies)
     tables = []
     for rank, copy in enumerate(copies.to_pylist()):
-        way = _way(run, _select(wanted, copy["packet_source"], copy["packet_seq"]), copy)
+        way = way_of(run, _select(wanted, copy["packet_source"], copy["packet_seq"]), copy)
         rows = way.num_rows
         ids = [copy["packet_source"]] * rows, [copy["packet_seq"]] * rows
         way = way.add_column(0, "packet_seq", pa.array(ids[1], pa.int64()))
@@ -109,8 +109,17 @@ def packet_life(run: Run, source: int, seq: int) -> pa.Table:
     return _named(run, found, np.arange(found.num_rows))
 
 
-def _way(run: Run, hops: pa.Table, copy: dict[str, int]) -> pa.Table:
-    """Return the grants on one copy's way, first to last: followed back from its destination."""
+def way_of(run: Run, hops: pa.Table, copy: dict[str, int]) -> pa.Table:
+    """Return the grants on one copy's way, first to last: followed back from its destination.
+
+    Parameters
+    ----------
+    run : Run
+    hops : pyarrow.Table
+        All grants of the copy's packet.
+    copy : mapping
+        ``destination`` and ``ended_ps`` of the copy.
+    """
     machine = run.machine
     channel, arrived = hops["channel"].to_numpy(), hops["arrived_ps"].to_numpy()
     far = hops["far_ps"].to_numpy()

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("chipsim.cli.inspect", "show what a run's trace tells: latencies, waits, loads"),
     "machine": ("chipsim.cli.machine", "show a machine: blocks, clocks, provenance of figures"),
     "map": ("chipsim.cli.map", "place and route an application graph, print its figures"),
+    "report": ("chipsim.cli.report", "write one HTML page about a run, or several side by side"),
     "run": ("chipsim.cli.run", "run an experiment on the simulated machine"),
     "search": ("chipsim.cli.search", "search an experiment's settings off the chip, with Optuna"),
     "strategies": ("chipsim.cli.strategies", "list placers and routers"),

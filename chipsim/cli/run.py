@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from chipsim import registry
 from chipsim.cli.command import add_json, add_settings, note
 from chipsim.cli.settings import parse_settings
+
+if TYPE_CHECKING:
+    from chipsim.trace.rundir import RunDirectory
 
 NETWORKS = ("compiled", "simpy")
 
@@ -33,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="write the run's directory here")
     parser.add_argument(
         "--force", action="store_true", help="replace an earlier run that stands in --out"
+    )
+    parser.add_argument(
+        "--no-report", action="store_true", help="write no report.html at the run's end"
     )
     add_json(parser)
 
@@ -62,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         summary = experiment.kind.run(experiment, out, progress)
         if out is not None:
             out.finish(summary)
+    if out is not None and not arguments.no_report:
+        _report(out)
     if arguments.json:
         sys.stdout.write(summary_bytes(summary).decode())
     else:
@@ -69,6 +78,19 @@ def run(arguments: argparse.Namespace) -> int:
         if out is not None:
             print(f"\nwritten to {out.path}")
     return 0
+
+
+def _report(out: RunDirectory) -> None:
+    """Write the run's page; the run is over, so what hinders it costs a line and no result."""
+    from chipsim.analysis.report.page import write_report
+    from chipsim.analysis.run import open_run
+    from chipsim.errors import ChipsimError
+    from chipsim.trace.rundir import REPORT
+
+    try:
+        write_report([open_run(out.path)], out.path / REPORT)
+    except ChipsimError as error:
+        note(f"chipsim: no report: {error}")
 
 
 def _announce_compilation() -> None:

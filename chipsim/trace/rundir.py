@@ -32,7 +32,8 @@ FORMAT = "chipsim-run/1"
 
 STATUS, LOCK, SUMMARY = "status.json", ".lock", "summary.json"
 EXPERIMENT, METRICS, WEIGHTS = "experiment.toml", "metrics.csv", "weights.npz"
-_OTHERS = ("provenance.sqlite3", "report.html")
+REPORT = "report.html"
+_OTHERS = ("provenance.sqlite3", REPORT)
 _OURS = frozenset(
     {STATUS, LOCK, SUMMARY, EXPERIMENT, METRICS, WEIGHTS, *_OTHERS}
     | {schema.directory for schema in SCHEMAS.values()}

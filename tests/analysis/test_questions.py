@@ -108,7 +108,7 @@ def test_the_slowest_waited_where_their_hops_say(run: Run, raw: dict[str, Rows])
 
 
 def test_a_multicast_packet_has_a_way_to_each_copy(run: Run, raw: dict[str, Rows]) -> None:
-    from chipsim.analysis.slowest import _select, _way
+    from chipsim.analysis.slowest import _select, way_of
 
     identity, copies = max(
         grouped(raw["packets"], "packet_source", "packet_seq").items(), key=lambda kv: len(kv[1])
@@ -120,7 +120,7 @@ def test_a_multicast_packet_has_a_way_to_each_copy(run: Run, raw: dict[str, Rows
         (g["channel"], g["granted_ps"], g["far_ps"]) for g in grants
     ]
     for copy in copies:
-        way = _way(run, _select(run.hops, *identity), copy).to_pylist()
+        way = way_of(run, _select(run.hops, *identity), copy).to_pylist()
         assert way[0]["arrived_ps"] == copy["injected_ps"]
         assert way[-1]["far_ps"] == copy["ended_ps"]
         assert sum(stage["waited_ps"] for stage in way) == copy["waited_ps"]
