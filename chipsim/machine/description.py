@@ -215,6 +215,12 @@ class Description:
             self.name, self.family, self.title, self._figures, self._schema, self._reads
         )
 
+    def renamed(self, name: str, title: str) -> Description:
+        """Return a copy with another name and title, with the figures read so far."""
+        copy = Description(name, self.family, title, self._figures, self._schema, self._base_reads)
+        copy._reads = set(self._reads)
+        return copy
+
     def with_settings(self, settings: Mapping[str, object]) -> Description:
         """Return a copy with figures set by the user (kind U).
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from chipsim.errors import MachineError, did_you_mean
 from chipsim.machine import spinnaker2, synthetic
 from chipsim.machine.description import Description
+from chipsim.machine.layout import one_board, triads
 from chipsim.machine.load import load_file, load_shipped
-from chipsim.machine.model import Machine
+from chipsim.machine.model import DeadlockWarning, Machine
 
 _GRID = re.compile(r"(mesh|torus)-(\d+)x(\d+)")
+_CHIPS = re.compile(r"spinnaker2(-48|-triads-(\d+)x(\d+))?")
 _MOST_ROUTERS = 4_194_304
 """Routers of the largest synthetic machine (2048 x 2048)."""
 
@@ -56,7 +58,7 @@ def load_machine(name_or_path: str | Path, settings: Mapping[str, object] | None
     digest = "" if _is_name(name) else _digest(name)
     machine, messages = _build(name, digest, chosen)
     for message in messages:
-        warnings.warn(message, synthetic.DeadlockWarning, stacklevel=2)
+        warnings.warn(message, DeadlockWarning, stacklevel=2)
     return dataclasses.replace(machine, description=machine.description.fresh())
 
 
@@ -77,8 +79,10 @@ def _make(name: str, settings: Mapping[str, object]) -> Machine:
         kind, width, height = grid[1], int(grid[2]), int(grid[3])
         description = load_shipped(kind).with_settings(settings)
         return _grid(description, width, height, name)
-    if name == "spinnaker2":
-        return spinnaker2.build(load_shipped(name).with_settings(settings))
+    chips = _CHIPS.fullmatch(name)
+    if chips is not None:
+        description = load_shipped("spinnaker2").with_settings(settings)
+        return _boards(description, name, *chips.groups())
     description = load_file(name).with_settings(settings)
     if description.family == "spinnaker2":
         return spinnaker2.build(description)
@@ -95,8 +99,20 @@ def _grid(description: Description, width: int, height: int, name: str) -> Machi
     return synthetic.build(description, width, height, name)
 
 
+def _boards(
+    description: Description, name: str, shape: str | None, across: str | None, up: str | None
+) -> Machine:
+    """Return a chip, a board of 48 chips, or triads of boards."""
+    if shape is None:
+        return spinnaker2.build(description)
+    layout = one_board() if across is None or up is None else triads(int(across), int(up))
+    count = layout.chips
+    title = f"{count} SpiNNaker2 chips on {count // 48} board{'s' if count > 48 else ''}"
+    return spinnaker2.build(description.renamed(name, title), layout)
+
+
 def _is_name(name: str) -> bool:
-    return name == "spinnaker2" or _GRID.fullmatch(name) is not None
+    return _CHIPS.fullmatch(name) is not None or _GRID.fullmatch(name) is not None
 
 
 def _digest(name: str) -> str:

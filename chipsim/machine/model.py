@@ -15,104 +15,49 @@ the PE's own, from which an injection channel leads to the QPE router.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import MachineError
+from chipsim.machine.parts import (
+    UNBOUNDED,
+    Branching,
+    ChannelClass,
+    DeadlockWarning,
+    EndpointKind,
+    FullPolicy,
+    NodeKind,
+    PortKind,
+    Routing,
+)
 
 if TYPE_CHECKING:
     from chipsim.machine.behaviour import Behaviour
+    from chipsim.machine.chips import Chips
     from chipsim.machine.description import Description
+
+__all__ = [
+    "UNBOUNDED",
+    "Branching",
+    "ChannelClass",
+    "DeadlockWarning",
+    "EndpointKind",
+    "FullPolicy",
+    "Machine",
+    "MachineBuilder",
+    "NodeKind",
+    "PortKind",
+    "Routing",
+]
 
 I8 = NDArray[np.int8]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
-
-
-class NodeKind(IntEnum):
-    """Which packets of an input FIFO may ask for an output."""
-
-    FIFO = 0
-    """Only the head."""
-    POOL = 1
-    """Any packet, the oldest first (an issue buffer)."""
-
-
-class Branching(IntEnum):
-    """How a packet may split at a node."""
-
-    NONE = 0
-    LOCAL = 1
-    """Among the PEs of the node's own quad, by mask."""
-    ANY = 2
-
-
-class Routing(IntEnum):
-    """How the node finds a packet's output; a route that disagrees is not valid."""
-
-    XY = 0
-    LUT = 1
-    TABLE = 2
-    SOURCE = 3
-
-
-class PortKind(IntEnum):
-    """What feeds and what empties an input FIFO."""
-
-    LINK = 0
-    """Fed by a channel, emptied by its node."""
-    SOURCE = 1
-    """Fed by an endpoint's sends, emptied by its node."""
-    SINK = 2
-    """Fed by a channel, emptied by the endpoint's program."""
-
-
-class FullPolicy(IntEnum):
-    """What happens to a packet that finds a sink port full."""
-
-    STALL = 0
-    DROP = 1
-    OVERWRITE = 2
-
-
-class EndpointKind(IntEnum):
-    """What an endpoint is."""
-
-    PE = 0
-    DRAM = 1
-    HOST = 2
-
-
-UNBOUNDED = 0
-"""A port capacity without limit."""
-
-
-@dataclass(frozen=True)
-class ChannelClass:
-    """What channels of one kind share.
-
-    Attributes
-    ----------
-    name : str
-        ``inject``, ``noc``, ``eject``, ``router_in``, ``lookup``, ``router_out``, ``link_short``…
-    flits : mapping of int to int
-        Flits (or link frames) of a packet by its payload size [bit]; every payload the machine
-        knows is listed.
-    pj_per_flit : float
-        Energy per flit and channel [pJ].
-    energy_part : str
-        The line of the energy account that it belongs to (``noc``, ``router``, ``links``).
-    """
-
-    name: str
-    flits: Mapping[int, int]
-    pj_per_flit: float = 0.0
-    energy_part: str = "noc"
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -146,9 +91,20 @@ class Machine:
     endpoint_port, endpoint_dma_port, endpoint_sink : ndarray of int32, shape (endpoints,)
         Source port of its packets (TX register sets), source port of its DMA flits and memory
         replies (unbounded; -1 if there is none), sink port.
-    lut : ndarray of int32, shape (nodes, tiles) or None
+    lut : ndarray of int32, shape (nodes of a chip, tiles) or None
         For nodes with :attr:`Routing.LUT` or :attr:`Routing.XY`: the outgoing channel towards each
         destination tile of the same chip (index ``y * grid_width + x``), -1 where there is none.
+        Equal chips share their rows, so channels count from the chip's first one: read it by
+        :meth:`lut_row`.
+    chips : Chips or None
+        The chips, their packet routers and links; None on machines without packet routers.
+    channel_direction : ndarray of int8, shape (channels,) or None
+        0..5 = E, NE, N, W, SW, S for links between chips and between the routers of synthetic
+        machines, -1 for every other channel.
+    endpoint_dead, channel_dead : ndarray of bool, or None
+        What the faults took away; None where nothing is dead. Dead things keep their numbers.
+    endpoint_reserved : ndarray of bool, shape (endpoints,) or None
+        PEs that are kept for system software.
     """
 
     name: str
@@ -162,7 +118,7 @@ class Machine:
     node_x: I32
     node_y: I32
     node_wait_ps: I64
-    node_labels: tuple[str, ...]
+    node_labels: Sequence[str]
     port_node: I32
     port_capacity: I32
     port_kind: I8
@@ -186,6 +142,11 @@ class Machine:
     lut: I32 | None = None
     extras: Mapping[str, int] = field(default_factory=dict)
     """Named single nodes, for example ``packet_router`` (the pool node of chip 0)."""
+    chips: Chips | None = None
+    channel_direction: I8 | None = None
+    endpoint_dead: Bools | None = None
+    channel_dead: Bools | None = None
+    endpoint_reserved: Bools | None = None
     behaviour: Behaviour | None = None
     """What packets may meet beyond the plain rules (links that err, detours, reinjection)."""
 
@@ -217,7 +178,7 @@ class Machine:
         MachineError
             If there is none.
         """
-        found = self._endpoint_index.get((chip, x, y, index))
+        found = self._endpoints_of(chip).get((x, y, index))
         if found is None:
             raise MachineError(
                 f"{self.name}: no endpoint {index} at tile ({x}, {y}) of chip {chip}; "
@@ -226,34 +187,92 @@ class Machine:
             )
         return found
 
+    def _endpoints_of(self, chip: int) -> dict[tuple[int, int, int], int]:
+        cached: dict[int, dict[tuple[int, int, int], int]] = self.__dict__.setdefault("_index", {})
+        if chip not in cached:
+            if self.chips is not None and 0 <= chip < len(self.chips):
+                first, last = np.searchsorted(self.endpoint_chip, (chip, chip + 1)).tolist()
+                ends = np.arange(first, last)
+            else:
+                ends = np.flatnonzero(self.endpoint_chip == chip)
+            columns = (self.endpoint_x, self.endpoint_y, self.endpoint_index)
+            keys = zip(*(column[ends].tolist() for column in columns), strict=True)
+            cached[chip] = dict(zip(keys, ends.tolist(), strict=True))
+        return cached[chip]
+
     @property
-    def _endpoint_index(self) -> dict[tuple[int, int, int, int], int]:
-        cached: dict[tuple[int, int, int, int], int] | None = self.__dict__.get("_index")
-        if cached is None:
-            keys = zip(
-                self.endpoint_chip.tolist(),
-                self.endpoint_x.tolist(),
-                self.endpoint_y.tolist(),
-                self.endpoint_index.tolist(),
-                strict=True,
-            )
-            cached = {key: i for i, key in enumerate(keys)}
-            object.__setattr__(self, "_index", cached)
-        return cached
+    def endpoint_alive(self) -> Bools:
+        """Whether each endpoint works, bool of shape (endpoints,)."""
+        if self.endpoint_dead is None:
+            return np.ones(self.endpoints, dtype=np.bool_)
+        return ~self.endpoint_dead
+
+    @property
+    def channel_alive(self) -> Bools:
+        """Whether each channel works, bool of shape (channels,)."""
+        if self.channel_dead is None:
+            return np.ones(self.channels, dtype=np.bool_)
+        return ~self.channel_dead
 
     def pes(self) -> I32:
-        """Return the endpoints that are PEs, in machine order."""
-        return np.flatnonzero(self.endpoint_kind == EndpointKind.PE).astype(np.int32)
+        """Return the PEs for applications, in machine order: those not dead and not reserved."""
+        free = (self.endpoint_kind == EndpointKind.PE) & self.endpoint_alive
+        if self.endpoint_reserved is not None:
+            free &= ~self.endpoint_reserved
+        return np.flatnonzero(free).astype(np.int32)
+
+    def lut_row(self, node: int) -> I32:
+        """Return the outgoing channel of a node towards each tile of its chip, -1: no way."""
+        rows: I32 = self.lut_rows(np.array([node]))[0]
+        return rows
+
+    def lut_rows(self, nodes: NDArray[np.integer]) -> I32:
+        """Return the rows of several nodes, int32 of shape (nodes, tiles).
+
+        Raises
+        ------
+        MachineError
+            If the machine has no look-up tables.
+        """
+        if self.lut is None:
+            raise MachineError(f"{self.name}: has no look-up tables; its routers do without")
+        if self.chips is None:
+            found: I32 = self.lut[nodes]
+            return found
+        chip = self.node_chip[nodes]
+        rows = self.lut[self.chips.lut_start[chip] + (nodes - self.chips.first_node[chip])]
+        first = self.chips.first_channel[chip]
+        return np.where(rows >= 0, rows + first[:, None], -1).astype(np.int32)
+
+    def lut_channel(self, node: int, tile: int) -> int:
+        """Return the outgoing channel of a node towards one tile (``y * grid_width + x``)."""
+        if self.lut is None:
+            raise MachineError(f"{self.name}: has no look-up tables; its routers do without")
+        if self.chips is None or len(self.chips) == 1:
+            return int(self.lut[node, tile])
+        chip = int(self.node_chip[node])
+        row = int(self.chips.lut_start[chip]) + node - int(self.chips.first_node[chip])
+        channel = int(self.lut[row, tile])
+        return channel + int(self.chips.first_channel[chip]) if channel >= 0 else -1
 
     def endpoint_label(self, endpoint: int) -> str:
-        """Return a name such as ``PE(1,6,0)``, ``DRAM(0,5)`` or ``HOST(5,7)``."""
+        """Return a name such as ``PE(1,6,0)``, ``DRAM(0,5)``, ``HOST(5,7)`` or ``core(3)``.
+
+        On a machine of several chips the chip stands before it: ``chip(3,4) PE(1,6,0)``.
+        """
         kind = EndpointKind(int(self.endpoint_kind[endpoint])).name
         where = [int(self.endpoint_x[endpoint]), int(self.endpoint_y[endpoint])]
+        index = int(self.endpoint_index[endpoint])
         if kind == "PE":
-            where.append(int(self.endpoint_index[endpoint]))
+            where.append(index)
+        label = f"{kind}({','.join(map(str, where))})"
+        if self.chips is not None and self.lut is None:  # a chip without tiles
+            label = f"core({index})" if kind == "PE" else kind
         chip = int(self.endpoint_chip[endpoint])
+        if self.chips is not None:
+            return f"{self.chips.label(chip)} {label}" if len(self.chips) > 1 else label
         prefix = f"chip {chip} " if self.node_chip.size and int(self.node_chip.max()) > 0 else ""
-        return f"{prefix}{kind}({','.join(map(str, where))})"
+        return f"{prefix}{label}"
 
     def channel_label(self, channel: int) -> str:
         """Return a name such as ``noc router(1,1) -> router(2,1)``."""
@@ -289,6 +308,10 @@ class MachineBuilder:
     def nodes(self) -> int:
         """Number of nodes so far."""
         return len(self._nodes)
+
+    def sizes(self) -> tuple[int, int, int, int]:
+        """Return the numbers of nodes, ports, channels and endpoints so far."""
+        return len(self._nodes), len(self._ports), len(self._channels), len(self._endpoints)
 
     def channel_class(self, cls: ChannelClass) -> int:
         """Add a channel class and return its index."""

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from chipsim.errors import RouteError
+from chipsim.machine.chip_routes import chip_path, chip_tree, stages_through_routers, walk
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.route import SINK, Branch, Route
 from chipsim.machine.topology import NOWHERE, Topology, topology
 from chipsim.machine.validity import validate
 
 __all__ = [
+    "chip_path",
+    "chip_tree",
     "direct",
     "flits_on",
     "from_paths",
@@ -26,8 +29,6 @@ __all__ = [
     "validate",
     "zero_load_ps",
 ]
-
-_MOST_STEPS = 1_000_000
 
 
 def unicast(
@@ -62,6 +63,8 @@ def unicast(
     Where an endpoint has several channels to or from the mesh (memory and host interfaces), the
     pair with the fewest channels in total is taken, the lowest channel numbers of several equals.
     """
+    if _goes_by_router(machine, source, [dest]):
+        return _by_router(machine, source, [dest], payload_bits, memory, dma)
     path = _path(machine, source, dest)
     stages = [(Branch(channel, i + 1),) for i, channel in enumerate(path[:-1])]
     stages.append((Branch(path[-1], SINK),))
@@ -91,43 +94,53 @@ def direct(
             "per QPE, or route through the packet router (router_multicast)"
         )
     ordered = sorted(dests)
+    if _goes_by_router(machine, source, ordered):
+        return router_multicast(machine, source, ordered, payload_bits, memory, dma)
     first = unicast(machine, source, ordered[0], payload_bits, memory, dma)
     last = tuple(Branch(_eject(machine, dest), SINK) for dest in ordered)
     return Route(first.port, (*first.stages[:-1], last), payload_bits, memory)
 
 
 def router_multicast(
-    machine: Machine, source: int, dests: Sequence[int], payload_bits: int = 0
+    machine: Machine,
+    source: int,
+    dests: Sequence[int],
+    payload_bits: int = 0,
+    memory: bool = False,
+    dma: bool = False,
 ) -> Route:
-    """Return the route through the packet router: one NoC flit per destination QPE.
+    """Return the route through the packet routers to endpoints on any chips.
+
+    On SpiNNaker2 one NoC flit goes to each destination QPE; between chips the packet takes the
+    default tree of links (:func:`chipsim.machine.chip_routes.chip_tree`).
 
     Raises
     ------
     RouteError
-        If the machine has no packet router, or ``dests`` is empty or names one twice.
-
-    Notes
-    -----
-    The packet router sends its flits by row, then column of the destination QPE, each by the port
-    that its table row names (fewest hops, evenly loaded over a broadcast).
+        If the machine has no packet router, ``dests`` is empty or names one twice, or dead parts
+        leave no way.
     """
     _check_dests(machine, dests)
-    known = topology(machine)
-    pool = _packet_router(machine)
-    path = _path_to_router(machine, source)
-    stages: list[tuple[Branch, ...]] = [(Branch(c, i + 1),) for i, c in enumerate(path)]
-    at_pool = len(stages)
-    stages.append(())
-    fan: list[Branch] = []
-    for tile, members in sorted(_by_tile(machine, dests).items()):
-        y, x = tile
-        leg = _leg(known, pool, x, y, members[0])
-        fan.append(Branch(leg[0], len(stages)))
-        for channel in leg[1:-1]:
-            stages.append((Branch(channel, len(stages) + 1),))
-        stages.append(tuple(Branch(_eject(machine, dest), SINK) for dest in members))
-    stages[at_pool] = tuple(fan)
-    return Route(_start(machine, source, False), tuple(stages), payload_bits)
+    for dest in dests:
+        if machine.endpoint_kind[dest] != EndpointKind.PE:
+            raise RouteError(
+                f"{machine.name}: the packet router delivers to PEs, got "
+                f"{machine.endpoint_label(dest)}; use unicast"
+            )
+    return _by_router(machine, source, dests, payload_bits, memory, dma)
+
+
+def _by_router(
+    machine: Machine,
+    source: int,
+    dests: Sequence[int],
+    payload_bits: int,
+    memory: bool,
+    dma: bool,
+) -> Route:
+    _check_endpoint(machine, source)
+    stages = stages_through_routers(machine, source, dests)
+    return Route(_start(machine, source, dma), stages, payload_bits, memory)
 
 
 def tree(
@@ -139,7 +152,8 @@ def tree(
 ) -> Route:
     """Return the union of the unicast routes to ``dests``, which splits where they part.
 
-    On a mesh that is the x-first multicast tree. On SpiNNaker2 it is valid for PEs of one QPE only.
+    On a mesh that is the x-first multicast tree. On one SpiNNaker2 chip it is valid for PEs of one
+    QPE only; to other chips it goes through the packet routers.
 
     Raises
     ------
@@ -148,6 +162,8 @@ def tree(
     """
     wanted = sorted(dests)
     _check_dests(machine, wanted)
+    if _goes_by_router(machine, source, wanted):
+        return router_multicast(machine, source, wanted, payload_bits, memory)
     return from_paths(
         machine, source, [_path(machine, source, dest) for dest in wanted], payload_bits, memory
     )
@@ -249,16 +265,15 @@ def _tile(machine: Machine, endpoint: int) -> tuple[int, int, int]:
     return int(chip[endpoint]), int(y[endpoint]), int(x[endpoint])
 
 
-def _by_tile(machine: Machine, dests: Sequence[int]) -> dict[tuple[int, int], list[int]]:
-    groups: dict[tuple[int, int], list[int]] = {}
-    for dest in sorted(dests):
-        groups.setdefault(_tile(machine, dest)[1:], []).append(dest)
-        if machine.endpoint_kind[dest] != EndpointKind.PE:
-            raise RouteError(
-                f"{machine.name}: the packet router delivers to PEs, got "
-                f"{machine.endpoint_label(dest)}; use unicast"
-            )
-    return groups
+def _goes_by_router(machine: Machine, source: int, dests: Sequence[int]) -> bool:
+    """Return whether packets from ``source`` go through packet routers whatever they carry."""
+    _check_endpoint(machine, source)
+    for dest in dests:
+        _check_endpoint(machine, dest)
+    if machine.chips is None:
+        return False
+    here = machine.endpoint_chip[source]
+    return machine.lut is None or bool((machine.endpoint_chip[list(dests)] != here).any())
 
 
 def _eject(machine: Machine, dest: int) -> int:
@@ -296,7 +311,7 @@ def _path(machine: Machine, source: int, dest: int) -> list[int]:
         for eject in known.into[dest]:
             last = known.source[eject]
             first = known.far[entry] if entry != NOWHERE else start
-            middle = _walk(known, first, known.x[last], known.y[last], last)
+            middle = walk(known, first, known.x[last], known.y[last], last)
             found.append([entry] * (entry != NOWHERE) + middle + [eject])
     return min(found, key=lambda path: (len(path), path))
 
@@ -304,50 +319,3 @@ def _path(machine: Machine, source: int, dest: int) -> list[int]:
 def _entries(known: Topology, node: int) -> list[int]:
     """Return the channels into the mesh from a source port's node (-1: it is itself a router)."""
     return [NOWHERE] if known.is_router(node) else known.out[node]
-
-
-def _walk(known: Topology, node: int, x: int, y: int, last: int) -> list[int]:
-    """Return the channels from a router to the router ``last`` at tile (x, y)."""
-    path: list[int] = []
-    while node != last:
-        channel = known.towards(node, x, y)
-        if channel == NOWHERE or len(path) > _MOST_STEPS:
-            raise RouteError(
-                f"{known.machine.name}: {known.machine.node_labels[node]} has no way towards tile "
-                f"({x}, {y}); its look-up table has a hole there"
-            )
-        path.append(channel)
-        node = known.far[channel]
-    return path
-
-
-def _packet_router(machine: Machine) -> int:
-    pool = machine.extras.get("packet_router")
-    if pool is None:
-        raise RouteError(
-            f"{machine.name}: has no packet router; use unicast, or tree where it may split"
-        )
-    return pool
-
-
-def _path_to_router(machine: Machine, source: int) -> list[int]:
-    """Return the channels from an endpoint's node to the packet router's pool."""
-    _check_endpoint(machine, source)
-    known = topology(machine)
-    entry_node = machine.extras["packet_router_input"]
-    x, y = known.x[entry_node], known.y[entry_node]
-    start = int(machine.port_node[int(machine.endpoint_port[source])])
-    found = []
-    for entry in _entries(known, start):
-        middle = _walk(known, known.far[entry], x, y, entry_node)
-        found.append([entry, *middle])
-    best = min(found, key=lambda path: (len(path), path))
-    return [*best, known.out[entry_node][0]]
-
-
-def _leg(known: Topology, pool: int, x: int, y: int, dest: int) -> list[int]:
-    """Return the channels from the packet router's pool to one destination's sink."""
-    eject = known.into[dest][0]
-    last = known.source[eject]
-    out = known.towards(pool, x, y)
-    return [out, *_walk(known, known.far[out], x, y, last), eject]

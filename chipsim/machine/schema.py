@@ -194,7 +194,7 @@ FLOOR: Mapping[str, Spec] = {
     "floor.qpe_y": Spec("integers", 0, 63, required=True),
     "floor.qpe_holes": _tiles(required=True),
     "floor.pes_per_qpe": _integer(1, 4, required=True),
-    "floor.application_pes": _integer(0, 1e6),
+    "floor.reserved_pes": _integer(0, 256, required=True),
     "floor.router_tiles": _tiles(required=True),
     "floor.router_ports": _tiles(required=True),
     "floor.router_transit": Spec("flag", required=True),
@@ -258,12 +258,16 @@ _SPINNAKER2_NETWORK: Mapping[str, Spec] = {
     "links.short.frame_bits": _integer(1, 65536),
     "links.short.frame_ns": _number(0.001, 1e6),
     "links.short.latency_ns": _number(0.001, 1e6),
+    "links.short.credit_ns": _number(0.001, 1e6),
+    "links.short.fifo_packets": _capacity(),
     "links.short.crc_resend": Spec("flag"),
     "links.short.error_rate": _number(0, 1),
     "links.long.gbps": _number(0.001),
     "links.long.coding": _text("8b10b", "none"),
     "links.long.frame_ns": _number(0.001, 1e6),
     "links.long.latency_ns": _number(0.001, 1e6),
+    "links.long.credit_ns": _number(0.001, 1e6),
+    "links.long.fifo_packets": _capacity(),
 }
 
 PE: Mapping[str, Spec] = {

@@ -7,19 +7,24 @@ the QPEs, four each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
+from chipsim.machine import stamp
 from chipsim.machine.description import Description
 from chipsim.machine.floor import STEPS, Floor, Tile
+from chipsim.machine.layout import Layout, one_chip
 from chipsim.machine.lut import Plan, Turn, Turns, synthesise
 from chipsim.machine.model import (
     I32,
     UNBOUNDED,
     Branching,
     ChannelClass,
+    DeadlockWarning,
     EndpointKind,
     FullPolicy,
     Machine,
@@ -28,7 +33,8 @@ from chipsim.machine.model import (
     PortKind,
     Routing,
 )
-from chipsim.units import cycles
+from chipsim.machine.stamp import LinkTimes, Sizes, Template
+from chipsim.units import cycles, ns
 
 _FLOOR_READ = (
     "width",
@@ -99,9 +105,49 @@ def turns_of(description: Description) -> Turns:
     return Turns(turns("noc.detour_turns"), turns("noc.avoided_turns"))
 
 
-def build(description: Description) -> Machine:
-    """Return the chip."""
-    return _Chip(description).build()
+def link_times(description: Description, kind: str) -> LinkTimes:
+    """Return what links of a kind (``short`` on a board, ``long`` between boards) are.
+
+    A flit of a link is a frame; the fixed latency comes on top of the frames' transmission, so the
+    last frame is in after latency + frames x frame time.
+    """
+    frame_ps = ns(description.number(f"links.{kind}.frame_ns"))
+    sizes = description.integers("packet.payload_bits")
+    frames = description.integers("links.frames_per_packet")
+    picojoule = description.number("energy.link_bit_pj")
+    bits = description.integer("links.short.frame_bits")
+    flits = dict(zip(sizes, frames, strict=True))
+    return LinkTimes(
+        cls=ChannelClass(f"link_{kind}", flits, round(picojoule * bits, 9), "links"),
+        latency_ps=ns(description.number(f"links.{kind}.latency_ns")) + frame_ps,
+        flit_ps=frame_ps,
+        credit_ps=ns(description.number(f"links.{kind}.credit_ns")),
+        capacity=description.integer(f"links.{kind}.fifo_packets"),
+    )
+
+
+def build(description: Description, layout: Layout | None = None) -> Machine:
+    """Return one chip, or the chips of a layout joined by links.
+
+    Warns
+    -----
+    DeadlockWarning
+        For several chips whose link FIFOs are finite: all packets of a chip share its look-up and
+        its issue buffer, so packets that cross each other between two chips can wait for each other
+        in a circle.
+    """
+    template = _Chip(description).build()
+    if layout is None:
+        return stamp.one(template, one_chip())
+    links = [link_times(description, kind) for kind in ("short", "long")]
+    if any(link.capacity != UNBOUNDED for link in links):
+        warnings.warn(
+            f"{description.name}: finite links.*.fifo_packets can deadlock (packets of both "
+            "directions share each chip's look-up and issue buffer); set it to 'unbounded'",
+            DeadlockWarning,
+            stacklevel=2,
+        )
+    return stamp.many(template, layout, *links)
 
 
 class _Chip:
@@ -122,7 +168,7 @@ class _Chip:
         self.from_packet_router: dict[Tile, int] = {}
         self.to_edge: dict[Tile, tuple[Tile, int]] = {}
 
-    def build(self) -> Machine:
+    def build(self) -> Template:
         self._classes()
         for x, y in self.floor.routers:
             self.routers[x, y] = self.builder.node(
@@ -131,13 +177,28 @@ class _Chip:
         self._mesh()
         self._packet_router()
         self._pes()
-        for name, kind, tiles in (
-            ("dram_a", EndpointKind.DRAM, self.floor.mem_a),
-            ("dram_b", EndpointKind.DRAM, self.floor.mem_b),
-            ("host", EndpointKind.HOST, self.floor.host),
-        ):
-            self._edge(name, kind, tiles)
-        return self.builder.build(self._lut())
+        self._edge("dram_a", EndpointKind.DRAM, self.floor.mem_a)
+        self._edge("dram_b", EndpointKind.DRAM, self.floor.mem_b)
+        bare = self.builder.sizes()
+        self._edge("host", EndpointKind.HOST, self.floor.host)
+        extras = self.builder.extras
+        return Template(
+            chip=replace(self.builder.build(self._lut()), endpoint_reserved=self._reserved()),
+            bare=Sizes(*bare),
+            entry=extras["packet_router_input"],
+            pool=extras["packet_router"],
+            host=extras["endpoint_host"],
+        )
+
+    def _reserved(self) -> NDArray[np.bool_] | None:
+        """Return the PEs kept for system software: the last ones of the chip."""
+        pes = len(self.floor.qpes) * self.description.integer("floor.pes_per_qpe")
+        count = self.description.integer("floor.reserved_pes")
+        if count == 0:
+            return None
+        reserved = np.zeros(self.builder.sizes()[3], dtype=np.bool_)
+        reserved[max(0, pes - count) : pes] = True
+        return reserved
 
     def _classes(self) -> None:
         noc, make = self.noc, self.builder.channel_class

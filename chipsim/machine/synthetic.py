@@ -20,6 +20,7 @@ from chipsim.machine.model import (
     UNBOUNDED,
     Branching,
     ChannelClass,
+    DeadlockWarning,
     EndpointKind,
     FullPolicy,
     Machine,
@@ -29,10 +30,7 @@ from chipsim.machine.model import (
 )
 from chipsim.machine.spinnaker2 import NocTimes, noc_times
 
-
-class DeadlockWarning(UserWarning):
-    """A machine whose routes can wait for each other in a circle."""
-
+__all__ = ["DeadlockWarning", "build"]
 
 ROUTING = {"table": Routing.TABLE, "xy": Routing.XY}
 _NOC, _EJECT = 0, 1

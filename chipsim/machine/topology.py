@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chipsim.errors import RouteError
 from chipsim.machine.floor import STEPS
@@ -16,55 +18,86 @@ if TYPE_CHECKING:
 NOWHERE = -1
 
 
+class Rows(Sequence[list[int]]):
+    """Lists of integers kept in one array: row i is ``values[start[i]:start[i + 1]]``."""
+
+    def __init__(self, start: NDArray[np.int64], values: NDArray[np.int32]) -> None:
+        self._start: Sequence[int] = _view(start)
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._start) - 1
+
+    def __getitem__(self, row: int) -> list[int]:  # type: ignore[override]
+        found: list[int] = self._values[self._start[row] : self._start[row + 1]].tolist()
+        return found
+
+
+def grouped(keys: NDArray[np.integer], count: int, values: NDArray[np.integer]) -> Rows:
+    """Return the values by key 0 .. count - 1, each row in the order of ``values``."""
+    order = np.argsort(keys, kind="stable")
+    start = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum(np.bincount(keys, minlength=count), out=start[1:])
+    return Rows(start, np.ascontiguousarray(values[order], dtype=np.int32))
+
+
 class Topology:
-    """Neighbour lists of one machine, as plain Python lists (indexing them is what is fast).
+    """Neighbour lists of one machine; every entry is a plain Python integer.
 
     Attributes
     ----------
-    out : list of list of int
+    out : sequence of list of int
         Outgoing channels by node, ascending.
-    source, far : list of int
-        A channel's node, and the node at its far end (-1 for a sink).
-    sink_of : dict of int to int
-        Endpoint by sink port.
-    into : dict of int to list of int
-        Channels that end in an endpoint's sink, by endpoint.
+    source, far, port : sequence of int
+        A channel's node, the node at its far end (-1 for a sink), and its far port.
+    sink_of : sequence of int
+        Endpoint by sink port, -1 for other ports.
+    into : sequence of list of int
+        Channels that end in an endpoint's sink, by endpoint, ascending.
+
+    Notes
+    -----
+    Views of the machine's arrays, so that a million cores cost seconds and no lists of objects.
     """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.source: list[int] = machine.channel_node.tolist()
-        self.port: list[int] = machine.channel_port.tolist()
-        self.far: list[int] = machine.port_node[machine.channel_port].tolist()
-        self.out: list[list[int]] = [[] for _ in range(machine.nodes)]
-        self.into: dict[int, list[int]] = {}
-        self.sink_of = {port: end for end, port in enumerate(machine.endpoint_sink.tolist())}
-        self.x: list[int] = machine.node_x.tolist()
-        self.y: list[int] = machine.node_y.tolist()
-        self.routing: list[int] = machine.node_routing.tolist()
-        for channel, node in enumerate(self.source):
-            self.out[node].append(channel)
-            if self.far[channel] == NOWHERE:
-                self.into.setdefault(self.sink_of[self.port[channel]], []).append(channel)
+        far = np.ascontiguousarray(machine.port_node[machine.channel_port])
+        sink_of = np.full(machine.ports, NOWHERE, dtype=np.int32)
+        ends = np.flatnonzero(machine.endpoint_sink >= 0)
+        sink_of[machine.endpoint_sink[ends]] = ends
+        self.source = _view(machine.channel_node)
+        self.port = _view(machine.channel_port)
+        self.far = _view(far)
+        self.sink_of = _view(sink_of)
+        self.x = _view(machine.node_x)
+        self.y = _view(machine.node_y)
+        self.routing = _view(machine.node_routing)
+        every = np.arange(machine.channels, dtype=np.int32)
+        self.out = grouped(machine.channel_node, machine.nodes, every)
+        last = np.flatnonzero(far == NOWHERE)
+        self.into = grouped(sink_of[machine.channel_port[last]], machine.endpoints, last)
         self._steps: list[list[int]] | None = None
         self._columns: dict[tuple[int, int], list[int]] = {}
 
     def is_router(self, node: int) -> bool:
         """Return whether the node has a place in the mesh (forwards by tile)."""
-        return self.machine.lut is None or self.routing[node] in (Routing.XY, Routing.LUT)
+        if self.machine.lut is None and self.machine.chips is None:
+            return True
+        return self.routing[node] in (Routing.XY, Routing.LUT)
 
     def towards(self, node: int, x: int, y: int) -> int:
-        """Return the channel from a router towards another router's tile.
+        """Return the channel from a router towards another router's tile on the same chip.
 
         By look-up table where the machine has one, else x first; on a torus the shorter way round,
-        the positive one of two equal ways. Where a synthetic machine has holes a shortest way, x
-        first where that is one, else by the lowest channel (finite FIFOs can then deadlock). -1 at
-        the tile itself, and where there is no way.
+        the positive one of two equal ways. Where a synthetic machine has holes or dead links a
+        shortest way, x first where that is one, else by the lowest channel (finite FIFOs can then
+        deadlock). -1 at the tile itself, and where there is no way.
         """
         machine = self.machine
         if machine.lut is not None:
-            return int(machine.lut[node, y * machine.grid_width + x])
-        if machine.extras.get("holes", 0):
+            return machine.lut_channel(node, y * machine.grid_width + x)
+        if machine.extras.get("holes", 0) or machine.channel_dead is not None:
             if (x, y) not in self._columns:
                 self._columns[x, y] = self._column(x, y)
             return self._columns[x, y][node]
@@ -123,6 +156,11 @@ class Topology:
             steps[near[ahead], slot] = link[ahead]
         rows: list[list[int]] = steps.tolist()
         return rows
+
+
+def _view(array: NDArray[np.integer]) -> Sequence[int]:
+    """Return an array as a sequence of Python integers, without a copy."""
+    return memoryview(np.ascontiguousarray(array))  # type: ignore[arg-type]
 
 
 def _distance(here: int, there: int, size: int, torus: bool) -> int:

@@ -123,6 +123,7 @@ class _Check:
             int(machine.endpoint_kind[end]) == EndpointKind.PE
             and machine.endpoint_x[end] == machine.node_x[node]
             and machine.endpoint_y[end] == machine.node_y[node]
+            and machine.endpoint_chip[end] == machine.node_chip[node]
         )
 
     def _routing(self) -> None:

@@ -200,7 +200,7 @@ class Walker:
         if machine.lut is None:
             return self._x_first(channels)
         nodes = machine.channel_node[channels]
-        rows = machine.lut[nodes]
+        rows = machine.lut_rows(nodes)
         fits = rows == np.array(channels)[:, None]
         last = int(nodes[-1])
         here = int(machine.node_y[last]) * machine.grid_width + int(machine.node_x[last])
