@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import RouteError
-from chipsim.machine.layout import DIRECTIONS, VECTORS, Layout
+from chipsim.machine.layout import DIRECTIONS, VECTORS, Layout, shortest, steps_of
 
 I32 = NDArray[np.int32]
 NONE = -1
@@ -164,14 +164,7 @@ def displacement(layout: Layout, source: int, dest: int) -> tuple[int, int]:
     dy = int(layout.y[dest]) - int(layout.y[source])
     if not layout.wrap:
         return dx, dy
-    dx, dy = dx % layout.width, dy % layout.height
-    options = [(u, v) for u in (dx, dx - layout.width) for v in (dy, dy - layout.height)]
-    return min(options, key=lambda step: steps_of(*step))
-
-
-def steps_of(dx: int, dy: int) -> int:
-    """Return the links of a shortest way over (dx, dy) on the triangular grid."""
-    return max(abs(dx), abs(dy)) if dx * dy > 0 else abs(dx) + abs(dy)
+    return shortest(dx, dy, layout.width, layout.height)
 
 
 @lru_cache(maxsize=256)
@@ -210,4 +203,4 @@ def _in_the_way(chips: Chips, far: I32) -> str:
     return f"in the way: {', '.join(faults[:_SHOWN])}{more} (faults.*)"
 
 
-__all__ = ["DIRECTIONS", "VECTORS", "Chips", "displacement", "steps_of", "straight"]
+__all__ = ["DIRECTIONS", "VECTORS", "Chips", "displacement", "shortest", "steps_of", "straight"]

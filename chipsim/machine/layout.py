@@ -180,6 +180,20 @@ def torus(width: int, height: int) -> Layout:
     return Layout(x, y, zero, zero, width, height, wrap=True)
 
 
+def steps_of(dx: int, dy: int) -> int:
+    """Return the links of a shortest way over (dx, dy) on the triangular grid."""
+    return max(abs(dx), abs(dy)) if dx * dy > 0 else abs(dx) + abs(dy)
+
+
+def shortest(dx: int, dy: int, width: int, height: int) -> tuple[int, int]:
+    """Return the step equal to (dx, dy) on a torus that needs the fewest links; of equal ones that
+    to the east, then to the north.
+    """
+    dx, dy = dx % width, dy % height
+    options = [(u, v) for u in (dx, dx - width) for v in (dy, dy - height)]
+    return min(options, key=lambda step: steps_of(*step))
+
+
 def _check_size(what: str, across: int, up: int, least: int, chips_each: int) -> None:
     if min(across, up) < least or across * up * chips_each > MOST_CHIPS:
         raise MachineError(

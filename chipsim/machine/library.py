@@ -17,7 +17,7 @@ from chipsim.machine.layout import one_board, triads
 from chipsim.machine.load import load_file, load_shipped
 from chipsim.machine.model import DeadlockWarning, Machine
 
-_GRID = re.compile(r"(mesh|torus)-(\d+)x(\d+)")
+_GRID = re.compile(r"(mesh|torus|hex-torus)-(\d+)x(\d+)")
 _CHIPS = re.compile(r"spinnaker2(-48|-triads-(\d+)x(\d+))?")
 _MOST_ROUTERS = 4_194_304
 """Routers of the largest synthetic machine (2048 x 2048)."""
@@ -26,7 +26,7 @@ _MOST_ROUTERS = 4_194_304
 def list_machines() -> list[tuple[str, str]]:
     """Return (name, one line) of every machine that :func:`load_machine` knows by name."""
     rows = [("spinnaker2", load_shipped("spinnaker2").title)]
-    rows += [(f"{kind}-WxH", load_shipped(kind).title) for kind in ("mesh", "torus")]
+    rows += [(f"{kind}-WxH", load_shipped(kind).title) for kind in ("mesh", "torus", "hex-torus")]
     return [*rows, ("PATH.toml", "a description file of your own (start it with base = ...)")]
 
 

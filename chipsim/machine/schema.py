@@ -333,6 +333,7 @@ FAMILIES: Mapping[str, Mapping[str, Spec]] = {
     "spinnaker2": {**FLOOR, **NOC, **_SPINNAKER2_NETWORK, **PE, **_SPINNAKER2_REST},
     "mesh": SYNTHETIC,
     "torus": SYNTHETIC,
+    "hex-torus": SYNTHETIC,
 }
 """Figures by name for each family of machines; ``x.*`` is an open table."""
 

@@ -1,4 +1,4 @@
-"""Synthetic machines: a mesh or torus with one router and one endpoint a tile.
+"""Synthetic machines: a mesh, torus or hexagonal torus, one router and one endpoint a tile.
 
 An endpoint's source queue is its router's own input FIFO (unbounded), and the way from the router
 into the endpoint is a hop like any other; so a packet's zero-load latency is ``noc.hop_cycles``
@@ -8,6 +8,7 @@ times the routers it visits. Built as whole arrays: a million routers take secon
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from chipsim.errors import MachineError
 from chipsim.machine.description import Description
 from chipsim.machine.floor import STEPS
+from chipsim.machine.layout import VECTORS
 from chipsim.machine.model import (
     UNBOUNDED,
     Branching,
@@ -35,24 +37,35 @@ __all__ = ["DeadlockWarning", "build"]
 ROUTING = {"table": Routing.TABLE, "xy": Routing.XY}
 _NOC, _EJECT = 0, 1
 
+_SQUARE = tuple(VECTORS.index(step) for step in STEPS)
+_WAYS = {"mesh": _SQUARE, "torus": _SQUARE, "hex-torus": tuple(range(len(VECTORS)))}
+"""Directions (0..5 = E, NE, N, W, SW, S) of a router's links, in the order of its channels."""
+
 
 def build(description: Description, width: int, height: int, name: str) -> Machine:
-    """Return a mesh or torus of ``width`` x ``height`` routers, less those at ``floor.holes``.
+    """Return a machine of ``width`` x ``height`` routers, less those at ``floor.holes``.
 
     Nodes and endpoints are numbered by row, then column; a node's channels are in the order east,
-    west, north, south, endpoint. A torus closes rows and columns of more than two routers.
+    west, north, south, endpoint, on a hexagonal torus east, north-east, north, west, south-west,
+    south, endpoint. A torus closes rows and columns of more than two routers.
 
     Raises
     ------
     MachineError
-        If a hole lies outside the grid, or no router is left.
+        If a hole lies outside the grid, or no router is left; or if a side of a hexagonal torus is
+        below 3, where two links of a router would lead to the same neighbour.
 
     Warns
     -----
     DeadlockWarning
         For a torus with finite FIFOs: packets on a ring can wait for each other in a circle.
     """
-    torus = description.family == "torus"
+    torus = description.family != "mesh"
+    ways = _WAYS[description.family]
+    if len(ways) == len(VECTORS) and min(width, height) < 3:
+        raise MachineError(
+            f"{name}: a hexagonal torus has sides of at least 3; choose another size"
+        )
     times = noc_times(description)
     fifo = description.integer("noc.fifo_packets")
     if torus and fifo != UNBOUNDED:
@@ -63,8 +76,10 @@ def build(description: Description, width: int, height: int, name: str) -> Machi
             stacklevel=2,
         )
     tiles = _tiles(description, width, height, name)
-    source, far = _links(tiles, width, height, torus)
-    return _freeze(description, name, (width, height), times, fifo, tiles, source, far)
+    source, slot, far = _links(tiles, width, height, torus, ways)
+    way = np.where(far >= 0, np.array([*ways, -1])[slot], -1).astype(np.int8)
+    machine = _freeze(description, name, (width, height), times, fifo, tiles, source, far)
+    return replace(machine, channel_direction=way)
 
 
 def _tiles(description: Description, width: int, height: int, name: str) -> NDArray[Any]:
@@ -83,15 +98,17 @@ def _tiles(description: Description, width: int, height: int, name: str) -> NDAr
 
 
 def _links(
-    tiles: NDArray[Any], width: int, height: int, torus: bool
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return source and far node of every channel, the ejecting ones with far = -1."""
+    tiles: NDArray[Any], width: int, height: int, torus: bool, ways: tuple[int, ...]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return every channel's source, its place among the source's channels, and its far node: -1
+    for the ejecting ones.
+    """
     nodes = tiles
     number = np.full(width * height, -2, dtype=np.int64)
     number[tiles] = np.arange(len(tiles))
     x, y = nodes % width, nodes // width
-    far = np.full((len(nodes), len(STEPS) + 1), -2, dtype=np.int64)
-    for slot, (dx, dy) in enumerate(STEPS):
+    far = np.full((len(nodes), len(ways) + 1), -2, dtype=np.int64)
+    for slot, (dx, dy) in enumerate(VECTORS[way] for way in ways):
         u: NDArray[Any] = x + dx
         v: NDArray[Any] = y + dy
         if torus and width > 2:
@@ -102,7 +119,7 @@ def _links(
         far[inside, slot] = number[(v * width + u)[inside]]
     far[:, -1] = -1
     source, direction = np.nonzero(far != -2)
-    return source, far[source, direction]
+    return source, direction, far[source, direction]
 
 
 def _ports(
@@ -183,5 +200,5 @@ def _freeze(
         endpoint_sink=sink.astype(np.int32),
         grid_width=width,
         grid_height=height,
-        extras={"torus": int(description.family == "torus"), "holes": width * height - count},
+        extras={"torus": int(description.family != "mesh"), "holes": width * height - count},
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import RouteError
-from chipsim.machine.floor import STEPS
+from chipsim.machine.layout import shortest
 from chipsim.machine.model import Machine, PortKind, Routing
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Topology:
         self.out = grouped(machine.channel_node, machine.nodes, every)
         last = np.flatnonzero(far == NOWHERE)
         self.into = grouped(sink_of[machine.channel_port[last]], machine.endpoints, last)
+        ways = machine.channel_direction
+        self._diagonals = ways is not None and bool((ways == 1).any())
         self._steps: list[list[int]] | None = None
         self._columns: dict[tuple[int, int], list[int]] = {}
 
@@ -104,15 +106,23 @@ class Topology:
         return self._straight(node, x, y)
 
     def _straight(self, node: int, x: int, y: int) -> int:
-        """Return the x-first channel, -1 at the tile itself and into a hole."""
+        """Return the channel x first (where there are diagonals, those before), -1 at the tile
+        itself and into a hole.
+        """
         machine = self.machine
         torus = bool(machine.extras.get("torus", 0))
-        dx = _distance(self.x[node], x, machine.grid_width, torus)
-        dy = _distance(self.y[node], y, machine.grid_height, torus)
+        width, height = machine.grid_width, machine.grid_height
+        if self._diagonals:
+            dx, dy = shortest(x - self.x[node], y - self.y[node], width, height)
+            if dx * dy > 0:
+                return self._step(node, 1 if dx > 0 else 4)
+        else:
+            dx = _distance(self.x[node], x, width, torus)
+            dy = _distance(self.y[node], y, height, torus)
         if dx:
-            return self._step(node, 0 if dx > 0 else 1)
+            return self._step(node, 0 if dx > 0 else 3)
         if dy:
-            return self._step(node, 2 if dy > 0 else 3)
+            return self._step(node, 2 if dy > 0 else 5)
         return NOWHERE
 
     def _column(self, x: int, y: int) -> list[int]:
@@ -139,21 +149,13 @@ class Topology:
         return self._steps[node][direction]
 
     def _directions(self) -> list[list[int]]:
+        """Return the link of every router in each of the six directions, -1 where there is none."""
         machine = self.machine
-        width, height = machine.grid_width, machine.grid_height
-        far = machine.port_node[machine.channel_port]
-        steps = np.full((machine.nodes, len(STEPS)), NOWHERE, dtype=np.int64)
-        link = np.flatnonzero(far >= 0)
-        near, away = machine.channel_node[link], far[link]
-        dx = machine.node_x[away] - machine.node_x[near]
-        dy = machine.node_y[away] - machine.node_y[near]
-        for slot, (sx, sy) in enumerate(STEPS):
-            ahead = (dx == sx) & (dy == sy)
-            if width > 2:
-                ahead |= (dx == -sx * (width - 1)) & (dy == 0) & (sx != 0)
-            if height > 2:
-                ahead |= (dy == -sy * (height - 1)) & (dx == 0) & (sy != 0)
-            steps[near[ahead], slot] = link[ahead]
+        steps = np.full((machine.nodes, 6), NOWHERE, dtype=np.int64)
+        ways = machine.channel_direction
+        if ways is not None:
+            links = np.flatnonzero(ways >= 0)
+            steps[machine.channel_node[links], ways[links]] = links
         rows: list[list[int]] = steps.tolist()
         return rows
 

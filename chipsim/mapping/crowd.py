@@ -91,6 +91,9 @@ def _crowded(machine: Machine, count: int) -> Machine:
         channel_credit_ps=per_channel(machine.channel_credit_ps),
         channel_flit_ps=per_channel(machine.channel_flit_ps),
         channel_class=per_channel(machine.channel_class),
+        channel_direction=None
+        if machine.channel_direction is None
+        else per_channel(machine.channel_direction),
         endpoint_kind=np.tile(machine.endpoint_kind, count),
         endpoint_chip=np.tile(machine.endpoint_chip, count),
         endpoint_x=np.tile(machine.endpoint_x, count),

@@ -18,7 +18,7 @@ LINES = TEXT.splitlines(keepends=True)
 
 
 def test_shipped_descriptions() -> None:
-    assert shipped() == ("mesh", "spinnaker2", "torus")
+    assert shipped() == ("hex-torus", "mesh", "spinnaker2", "torus")
 
 
 def test_all_problems_of_a_file_at_once() -> None:
