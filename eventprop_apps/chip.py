@@ -33,7 +33,13 @@ from eventprop_apps.application import (
 from eventprop_apps.kernels.readout import ReadoutState
 from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey
-from eventprop_apps.memory import budgets, default_records, input_records, own_records
+from eventprop_apps.memory import (
+    budgets,
+    default_records,
+    input_records,
+    output_records,
+    own_records,
+)
 from eventprop_apps.model import Model
 from eventprop_apps.optimisers.adam import Adam
 from eventprop_apps.partition import Block, blocks, bounds
@@ -205,7 +211,7 @@ class ChipRun:
                 dtype=model.dtype,
             )
             self.layers.append(self._layer_kernel(block, state, nets))
-        self.loss = LossKernel(model, replicas, nets)
+        self.loss = LossKernel(model, replicas, nets, output_records(model, records))
         if given_errors:
             self.loss.given = np.zeros((replicas, model.sizes[-1]), dtype=model.dtype)
 

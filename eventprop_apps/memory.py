@@ -61,6 +61,11 @@ def input_records(model: Model, block: Block, records: Sequence[int]) -> int:
     return records[block.layer] + own
 
 
+def output_records(model: Model, records: Sequence[int]) -> int:
+    """Return the output spikes that the loss keeps: none where it looks at first ones only."""
+    return records[-1] if model.loss.reads == "spikes" else 0
+
+
 def layer_regions(model: Model, block: Block, records: Sequence[int]) -> dict[str, int]:
     """Return regions and bytes of the program of one block."""
     number = model.dtype.itemsize
@@ -102,7 +107,8 @@ def budgets(
     number = model.dtype.itemsize
     sample = 4 * (input_capacity + 1)
     outputs = model.sizes[-1]
-    target = 4 * max(1, outputs * model.word_count)
+    labels = model.loss.heads if model.loss.wants_values else 0
+    target = 4 * (labels + max(1, outputs * model.word_count))
     roles = {
         "input": {"sample0": sample, "sample1": sample},
         "loss": {
@@ -110,6 +116,7 @@ def budgets(
             "target1": target,
             "first_spikes": 4 * outputs,
             "loss": outputs * number,
+            "spikes": SPIKE_RECORD_BYTES * output_records(model, records),
         },
         "optimiser": {
             "weights": model.weights * number,

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 Reads = Literal["first", "spikes", "values"]
 """What of the outputs a loss judges."""
@@ -137,3 +137,40 @@ class ReadOutLoss(Loss, Protocol):
 
     def step_weights(self, steps: int, dtype: DTypeLike) -> NDArray[Any]:
         """Return w, shape (steps,), computed in float64 and cast once; zeros for ``max``."""
+
+
+def given_errors(outputs: Outputs, error: NDArray[Any]) -> NDArray[Any]:
+    """Return errors given from outside as a loss would: by ``reads`` of the outputs.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    error : ndarray, shape (rows, n_out)
+        dL/dt [1/step] at each output's first spike, or dL/dy of a read-out.
+
+    Returns
+    -------
+    ndarray
+        As the errors of `Loss.rows`: of spikes, all but the first get 0, and so does a first one
+        in step T - 1.
+    """
+    found = np.array(error, outputs.dtype)
+    if outputs.values is not None:
+        return found
+    found[outputs.first >= outputs.steps - 1] = 0
+    if outputs.ptr is None or outputs.neuron is None or outputs.step is None:
+        return found
+    rows = np.repeat(np.arange(len(outputs)), np.diff(outputs.ptr))
+    is_first = outputs.step == outputs.first[rows, outputs.neuron]
+    spread: NDArray[Any] = np.where(is_first, found[rows, outputs.neuron], outputs.dtype.type(0))
+    return spread
+
+
+def target_words(
+    label: ArrayLike, value: ArrayLike | None, dtype: np.dtype[Any]
+) -> NDArray[np.uint32]:
+    """Return a sample's target as the words that its loss program gets: labels, then values."""
+    words = np.atleast_1d(np.asarray(label)).astype(np.uint32)
+    if value is None:
+        return words
+    return np.concatenate([words, np.ascontiguousarray(value, dtype).view(np.uint32)])

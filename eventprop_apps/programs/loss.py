@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.errors import ProgramError
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
-from eventprop_apps.losses.ttfs import first_spike_errors, note_first_spikes
+from eventprop_apps.losses.api import Outputs, Targets, given_errors
+from eventprop_apps.losses.ttfs import note_first_spikes
 from eventprop_apps.model import Model
 from eventprop_apps.programs.inbox import Strays, pointers
 from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan, SampleFeeder
@@ -22,28 +24,48 @@ IDLE = -1
 class LossKernel(Kernel):
     """The loss of all replicas; row = replica.
 
+    Parameters
+    ----------
+    model : Model
+    replicas, nets : int
+    capacity : int
+        Output spikes of a sample that are kept, where the loss reads all spikes.
+
     Attributes
     ----------
     first : ndarray of int32, shape (replicas, n_out)
         First spike step of each output neuron; T where silent.
+    values : ndarray, shape (replicas, n_out)
+        What a leaky read-out sent.
     loss : ndarray, shape (replicas,)
         Each sample's share of the loss.
-    label : ndarray of int64, shape (replicas,)
+    choice : ndarray of int64, shape (replicas, heads)
+        The outputs predicted.
+    label : ndarray of int64, shape (replicas, heads)
         -1 for a replica without a sample, or with given errors.
+    wanted : ndarray, shape (replicas, n_out)
+        Wanted values of the samples, where the loss takes such.
     given : ndarray or None, shape (replicas, n_out)
-        dL/dt to use instead of a label's.
+        dL/dt (or dL/dy of a read-out) to use instead of a label's.
     """
 
     operations: ClassVar[tuple[str, ...]] = ("spike_decode", "first_spike", "loss_output")
 
-    def __init__(self, model: Model, replicas: int, nets: int) -> None:
+    def __init__(self, model: Model, replicas: int, nets: int, capacity: int = 0) -> None:
         self.model = model
         outputs = model.sizes[-1]
+        shape = (replicas, outputs)
+        self.reads = model.loss.reads
         self.spikes_in = SpikeSources(nets)
         self.errors: ErrorTargets | None = None
-        self.first = np.full((replicas, outputs), model.steps, dtype=np.int32)
+        self.first = np.full(shape, model.steps, dtype=np.int32)
+        self.values = np.zeros(shape, dtype=model.dtype)
+        self.heard = np.zeros((2, replicas, capacity), dtype=np.int32)
+        self.count = np.zeros(replicas, dtype=np.int64)
         self.loss = np.zeros(replicas, dtype=model.dtype)
-        self.label = np.full(replicas, IDLE, dtype=np.int64)
+        self.choice = np.zeros((replicas, model.loss.heads), dtype=np.int64)
+        self.label = np.full((replicas, model.loss.heads), IDLE, dtype=np.int64)
+        self.wanted = np.zeros(shape, dtype=model.dtype)
         self.given: NDArray[Any] | None = None
         self.job: Job | None = None
         self.parity = 0
@@ -52,48 +74,112 @@ class LossKernel(Kernel):
         self.on_errors: Any = None
 
     def step(self, call: StepCall) -> None:
-        """Note first spikes; in tick T compute the loss and send the errors."""
+        """Note what the outputs sent; in tick T compute the loss and send the errors."""
         local = int(call.step[0])
         rows = call.rows
         if local == 0:
             self.first[rows] = self.model.steps
-        position, neuron = self.spikes_in.take(call.inbox, self.parity, self.strays)
+            self.values[rows] = 0
+            self.count[rows] = 0
+        if self.reads == "values":
+            position, neuron, value = self.spikes_in.take_values(
+                call.inbox, self.parity, self.model.dtype, self.strays
+            )
+            self.values[rows[position], neuron] = value
+        else:
+            position, neuron = self.spikes_in.take(call.inbox, self.parity, self.strays)
         if len(position):
             ptr = pointers(position, len(rows))
-            note_first_spikes(self.first, local - 1, rows, ptr, neuron)
             seen = np.diff(ptr)
+            if self.reads != "values":
+                note_first_spikes(self.first, local - 1, rows, ptr, neuron)
+            if self.reads == "spikes":
+                self._keep(rows, position, ptr, neuron, local - 1)
             call.counts[:, 0] = seen
             call.counts[:, 1] = seen
         if local == self.model.steps and self.job is not None:
             self._finish(call, self.job)
 
+    def _keep(
+        self,
+        rows: NDArray[np.int32],
+        position: NDArray[Any],
+        ptr: NDArray[np.int64],
+        neuron: NDArray[Any],
+        step: int,
+    ) -> None:
+        """Append spikes to their rows' records."""
+        row = rows[position]
+        place = self.count[row] + np.arange(len(row)) - ptr[position]
+        room = self.heard.shape[2]
+        if int(place.max()) >= room:
+            raise ProgramError(
+                f"loss: {int(place.max()) + 1} output spikes of replica "
+                f"{int(row[place.argmax()])}, room for {room}; raise model.spike_records"
+            )
+        self.heard[0, row, place] = neuron
+        self.heard[1, row, place] = step
+        self.count[rows] += np.diff(ptr)
+
+    def outputs(self, rows: NDArray[Any]) -> Outputs:
+        """Return what the outputs of some rows did."""
+        model, first = self.model, self.first[rows]
+        if self.reads == "values":
+            return Outputs(model.steps, model.dtype, first, values=self.values[rows])
+        if self.reads == "first":
+            return Outputs(model.steps, model.dtype, first)
+        count = self.count[rows]
+        ptr = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        row = np.repeat(rows, count)
+        place = np.arange(len(row)) - np.repeat(ptr[:-1], count)
+        neuron, step = self.heard[:, row, place]
+        return Outputs(model.steps, model.dtype, first, ptr, neuron, step)
+
     def _finish(self, call: StepCall, job: Job) -> None:
         rows = call.rows
-        steps, dtype = self.model.steps, self.model.dtype
         busy = rows[rows < len(job)]
         if not len(busy):
             return
         call.counts[: len(busy), 2] = self.first.shape[1]
-        first = self.first[busy]
+        outputs = self.outputs(busy)
         if self.given is None:
-            loss, error = self.model.loss.loss_rows(
-                first, self.label[busy], job.batch, steps=steps, dtype=dtype
-            )
+            targets = Targets(self.label[busy], self.wanted[busy])
+            loss, error = self.model.loss.rows(outputs, targets, job.batch)
             self.loss[busy] = loss
         else:
-            error = first_spike_errors(first, self.given[busy], steps=steps, dtype=dtype)
+            error = given_errors(outputs, self.given[busy])
+        self.choice[busy] = self.model.loss.predict(outputs)
         if self.on_errors is not None:
             self.on_errors()
-        if not job.backward or self.errors is None:
-            return
-        position, neuron = np.nonzero(first < steps - 1)
+        if job.backward and self.errors is not None:
+            self._send(call, busy, outputs, error)
+
+    def _send(
+        self, call: StepCall, busy: NDArray[Any], outputs: Outputs, error: NDArray[Any]
+    ) -> None:
+        """Send the errors: to every spike that got one, or of every read-out value."""
+        steps = outputs.steps
+        position: Any
+        step: Any
+        neuron: Any
+        if outputs.ptr is not None and outputs.neuron is not None and outputs.step is not None:
+            keep = np.flatnonzero(outputs.step < steps - 1)
+            position = np.repeat(np.arange(len(busy)), np.diff(outputs.ptr))[keep]
+            step, neuron, value = outputs.step[keep], outputs.neuron[keep], error[keep]
+        elif self.reads == "values":
+            position, neuron = (place.reshape(-1) for place in np.indices(error.shape))
+            step, value = np.full(error.size, steps - 1), error.reshape(-1)
+        else:
+            position, neuron = np.nonzero(outputs.first < steps - 1)
+            step, value = outputs.first[position, neuron], error[position, neuron]
+        assert self.errors is not None
         self.errors.send(
             call,
             self.parity,
             position.astype(np.int32),
-            first[position, neuron],
+            step,
             neuron,
-            error[position, neuron],
+            value,
             self.sample[busy[position]],
         )
 
@@ -140,8 +226,13 @@ class LossProgram(Program):
 
     def _load(self, pe: ProcessingElement, region: str) -> None:
         words = pe.sram.words(pe.sram.number(region), 0, pe.sram.regions[region] // 4)
-        if self.kernel.given is None:
-            self.kernel.label[self.replica] = int(words[0])
-        else:
-            outputs = self.kernel.first.shape[1] * self.kernel.model.word_count
-            self.kernel.given[self.replica] = words[:outputs].view(self.kernel.model.dtype)
+        kernel, model = self.kernel, self.kernel.model
+        numbers = model.sizes[-1] * model.word_count
+        if kernel.given is not None:
+            kernel.given[self.replica] = words[:numbers].view(model.dtype)
+            return
+        heads = model.loss.heads
+        kernel.label[self.replica] = words[:heads]
+        if model.loss.wants_values:
+            values = np.ascontiguousarray(words[heads : heads + numbers])
+            kernel.wanted[self.replica] = values.view(model.dtype)
