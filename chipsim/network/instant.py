@@ -37,3 +37,28 @@ def at(env: simpy.Environment, time_ps: int, phase: int, action: Callable[[], An
     event.callbacks.append(lambda _: action())
     env.schedule(event, priority=phase, delay=time_ps - env.now)  # type: ignore[arg-type]
     return event
+
+
+def happen(event: simpy.Event) -> None:
+    """Let an untriggered event happen now, without a way through the queue.
+
+    What waits for it goes on before this returns. Only from an action that :func:`at` called.
+    """
+    event._ok = True
+    event._value = None
+    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+    for callback in callbacks:
+        callback(event)
+
+
+def alarm(env: simpy.Environment, time_ps: int, phase: int) -> simpy.Event:
+    """Return an event that happens at ``time_ps`` in ``phase``, for a process to wait for."""
+    return ring(env, env.event(), time_ps, phase)
+
+
+def ring(env: simpy.Environment, event: simpy.Event, time_ps: int, phase: int) -> simpy.Event:
+    """Let an untriggered event happen at ``time_ps`` in ``phase`` and return it."""
+    event._ok = True
+    event._value = None
+    env.schedule(event, priority=phase, delay=time_ps - env.now)  # type: ignore[arg-type]
+    return event

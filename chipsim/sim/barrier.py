@@ -33,19 +33,30 @@ class Barrier:
         self.on_release: list[Callable[[int], None]] = []
         self.generation = 0
         self._arrived: dict[str, None] = {}
+        self._known = frozenset(members)
+        self._last_ps = 0
         self._event = env.event()
 
-    def arrive(self, vertex: str) -> simpy.Event:
-        """Note that a member has arrived and return the release's event."""
-        if vertex not in self.members:
+    def arrive(self, vertex: str, time_ps: int | None = None) -> simpy.Event:
+        """Note that a member has arrived and return the release's event.
+
+        Parameters
+        ----------
+        vertex : str
+        time_ps : int, optional
+            When it arrives [ps]: now by default; later for one whose handler's end is known.
+        """
+        if vertex not in self._known:
             raise ProgramError(
                 f"barrier {self.name!r}: {vertex} is no member (members: {len(self.members)}); "
                 "add it where the barrier is declared"
             )
         self._arrived[vertex] = None
+        now = int(self.env.now)
+        self._last_ps = max(self._last_ps, now if time_ps is None else time_ps, now)
         event = self._event
-        if len(self._arrived) == len(self.members):
-            at(self.env, int(self.env.now) + self.cost_ps, DEVICE, self._release)
+        if len(self._arrived) == len(self._known):
+            at(self.env, self._last_ps + self.cost_ps, DEVICE, self._release)
         return event
 
     def missing(self) -> str:
@@ -58,6 +69,7 @@ class Barrier:
         event, self._event = self._event, self.env.event()
         self._arrived.clear()
         self.generation += 1
+        self._last_ps = 0
         for callback in self.on_release:
             callback(self.generation)
         event.succeed(self.generation)

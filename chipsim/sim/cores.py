@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from chipsim.sim.ticks import TickLog
 
 I64 = NDArray[np.int64]
+_SENT = 2
+"""What :func:`chipsim.sim.handlers.any_open` says when an open handler has sent packets."""
 
 
 class Cores:
@@ -63,6 +65,7 @@ class Cores:
         self.awake_cycles = self.data[handlers.AWAKE_CYCLES]
         self.awake_ps = self.data[handlers.AWAKE_PS]
         self.tick[:] = -1
+        self._all = np.arange(len(endpoints), dtype=np.int32)
         self._none_left = np.zeros(len(endpoints), dtype=np.int32)
         self._never = np.full(len(endpoints), -1, dtype=np.int64)
 
@@ -81,6 +84,34 @@ class Cores:
             left, last = network.accepted(self.port[cores])
         else:  # nothing to ask the network: nobody has sent
             left, last = self._none_left[: len(cores)], self._never[: len(cores)]
+        return self._close(cores, left, last, now_ps)
+
+    def settle_all(self, network: Network, now_ps: int) -> None:
+        """Close every handler that has ended by ``now_ps``."""
+        found = handlers.any_open(self.data)
+        if found == _SENT:
+            self._close(self._all, *network.accepted(self.port), now_ps)
+        elif found:
+            self._close(self._all, self._none_left, self._never, now_ps)
+
+    def settle_one(self, core: int, network: Network, now_ps: int) -> None:
+        """Close a core's handler if it has ended by ``now_ps``."""
+        left, last = 0, -1
+        if self.packets_out.item(core):
+            port = self.port.item(core)
+            left, last = network.script_left(port), network.last_accepted_ps(port)
+        log, clock = self.log, self.log.clock
+        closed = handlers.settle_handler(
+            self.data, core, left, last, now_ps, clock.offset_ps, clock.tick_ps, log.totals
+        )
+        if closed:
+            self.open[core] = 0
+            if log.sink is not None:
+                self._report(self._all[core : core + 1])
+
+    def _close(
+        self, cores: NDArray[np.int32], left: NDArray[np.int32], last: I64, now_ps: int
+    ) -> NDArray[np.bool_]:
         log = self.log
         free, closed = handlers.settle_handlers(
             self.data, cores, left, last, now_ps, log.clock.offset_ps, log.clock.tick_ps, log.totals

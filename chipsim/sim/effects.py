@@ -103,8 +103,11 @@ class BarrierWait(Effect):
 
     def perform(self, pe: ProcessingElement) -> Waiting:
         """Return when the barrier is released; ticks in between are masked, not missed."""
-        yield from pe.until_free()
-        yield pe.simulation.barrier(self.name).arrive(pe.vertex)
+        end = pe.known_end()
+        if end is None:
+            yield from pe.until_free()
+            end = int(pe.simulation.env.now)
+        yield pe.simulation.barrier(self.name).arrive(pe.vertex, end)
         pe.skip_masked_ticks()
 
     def waits_for(self, pe: ProcessingElement) -> str:

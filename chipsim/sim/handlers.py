@@ -43,35 +43,54 @@ def rounded(cycles: int, numerator: int, denominator: int) -> int:
     return quotient
 
 
+@inlined
+def open_handler(data: I64, core: int, tick: int, start_ps: int, ticked: bool) -> None:
+    """Open the handler of a settled core."""
+    data[TICK, core] = tick
+    data[OPEN, core] = 1
+    data[TICKED, core] = ticked
+    data[START_PS, core] = start_ps
+    data[END_PS, core] = start_ps
+    data[CYCLES, core] = 0
+    data[PACKETS_IN, core] = 0
+    data[PACKETS_OUT, core] = 0
+
+
 @compiled
 def open_handlers(
     data: I64, cores: NDArray[np.int32], tick: int, start_ps: int, ticked: bool
 ) -> None:
     """Open handlers of settled cores."""
     for core in cores:
-        data[TICK, core] = tick
-        data[OPEN, core] = 1
-        data[TICKED, core] = ticked
-        data[START_PS, core] = start_ps
-        data[END_PS, core] = start_ps
-        data[CYCLES, core] = 0
-        data[PACKETS_IN, core] = 0
-        data[PACKETS_OUT, core] = 0
+        open_handler(data, core, tick, start_ps, ticked)
 
 
 @compiled
 def charge_handlers(
     data: I64,
     cores: NDArray[np.int32],
-    computed: I64,
+    counts: I64,
+    costs: I64,
+    totals: I64,
     received: NDArray[np.int32],
     senders: NDArray[np.int32],
+    per_tick: int,
     per_send: int,
     now_ps: int,
     numerator: int,
     denominator: int,
 ) -> I64:
-    """Charge a step: computed cycles per core, packets received and sent (by position).
+    """Charge a step: operations counted per core, packets received and sent (by position).
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (len(cores), operations)
+    costs : ndarray of int64, shape (operations,)
+        Cycles of each operation.
+    totals : ndarray of int64, shape (operations,)
+        The counts of all cores are added to it.
+    per_tick, per_send : int
+        Cycles of a handler's start, and of one packet.
 
     Returns
     -------
@@ -85,10 +104,48 @@ def charge_handlers(
     first = np.empty(len(cores), np.int64)
     for i in range(len(cores)):
         core = cores[i]
-        data[CYCLES, core] += computed[i] + per_send * data[PACKETS_OUT, core]
-        data[END_PS, core] = now_ps + rounded(computed[i], numerator, denominator)
-        first[i] = now_ps + rounded(computed[i] + per_send, numerator, denominator)
+        computed = per_tick
+        for operation in range(len(costs)):
+            computed += counts[i, operation] * costs[operation]
+            totals[operation] += counts[i, operation]
+        data[CYCLES, core] += computed + per_send * data[PACKETS_OUT, core]
+        data[END_PS, core] = now_ps + rounded(computed, numerator, denominator)
+        first[i] = now_ps + rounded(computed + per_send, numerator, denominator)
     return first
+
+
+@inlined
+def settle(
+    data: I64,
+    core: int,
+    left: int,
+    last_ps: int,
+    now_ps: int,
+    clock_offset_ps: int,
+    tick_ps: int,
+    totals: I64,
+) -> int:
+    """Close a core's handler if it has ended by ``now_ps``; return 1 if so, else 0."""
+    if data[OPEN, core] != 1 or left > 0:
+        return 0
+    end = data[END_PS, core]
+    if data[PACKETS_OUT, core] > 0 and last_ps > end:
+        end = last_ps
+    data[BUSY_PS, core] = end
+    if end > now_ps:
+        return 0
+    data[OPEN, core] = -1
+    data[AWAKE_CYCLES, core] += data[CYCLES, core]
+    data[AWAKE_PS, core] += end - data[START_PS, core]
+    totals[HANDLERS] += 1
+    totals[ALL_CYCLES] += data[CYCLES, core]
+    if data[TICKED, core]:
+        use = end - (clock_offset_ps + data[TICK, core] * tick_ps)
+        if use > tick_ps:
+            totals[OVERRUNS] += 1
+        if use > totals[USE_MAX_PS]:
+            totals[USE_MAX_PS] = use
+    return 1
 
 
 @compiled
@@ -117,24 +174,9 @@ def settle_handlers(
     closed = 0
     for i in range(len(cores)):
         core = cores[i]
-        if data[OPEN, core] == 1 and left[i] == 0:
-            end = data[END_PS, core]
-            if data[PACKETS_OUT, core] > 0 and last_ps[i] > end:
-                end = last_ps[i]
-            data[BUSY_PS, core] = end
-            if end <= now_ps:
-                data[OPEN, core] = -1
-                closed += 1
-                data[AWAKE_CYCLES, core] += data[CYCLES, core]
-                data[AWAKE_PS, core] += end - data[START_PS, core]
-                totals[HANDLERS] += 1
-                totals[ALL_CYCLES] += data[CYCLES, core]
-                if data[TICKED, core]:
-                    use = end - (clock_offset_ps + data[TICK, core] * tick_ps)
-                    if use > tick_ps:
-                        totals[OVERRUNS] += 1
-                    if use > totals[USE_MAX_PS]:
-                        totals[USE_MAX_PS] = use
+        closed += settle(
+            data, core, left[i], last_ps[i], now_ps, clock_offset_ps, tick_ps, totals
+        )
         free[i] = data[OPEN, core] != 1 and data[BUSY_PS, core] <= now_ps
     return free, closed
 
@@ -153,3 +195,68 @@ def forget_closed(data: I64, cores: NDArray[np.int32]) -> NDArray[np.int32]:
             closed[count] = core
             count += 1
     return closed
+
+
+@compiled
+def settle_handler(
+    data: I64,
+    core: int,
+    left: int,
+    last_ps: int,
+    now_ps: int,
+    clock_offset_ps: int,
+    tick_ps: int,
+    totals: I64,
+) -> int:
+    """Do :func:`settle_handlers` for one core; return 1 if its handler was closed (``OPEN`` = -1
+    until :func:`forget_closed`), else 0.
+    """
+    return settle(data, core, left, last_ps, now_ps, clock_offset_ps, tick_ps, totals)
+
+
+@compiled
+def any_open(data: I64) -> int:
+    """Return 0 if no handler is open, 1 if some are, 2 if one of these has sent packets."""
+    found = 0
+    for core in range(data.shape[1]):
+        if data[OPEN, core] == 1:
+            found = 1
+            if data[PACKETS_OUT, core] > 0:
+                return 2
+    return found
+
+
+@compiled
+def start_steps(
+    data: I64, cores: NDArray[np.int32], left: I64, total: I64, rows: NDArray[np.int32],
+    step: I64, tick: int, now_ps: int,
+) -> int:  # fmt: skip
+    """Open the handlers of ``tick`` on cores that run a kernel, if all are due, settled and free.
+
+    Parameters
+    ----------
+    data, tick, now_ps
+        As above.
+    cores, rows : ndarray of int32, shape (k,)
+        Cores, and their rows in ``left`` and ``total``: ticks left of each row's effect (one is
+        taken away), and ticks that it had at its start.
+    step : ndarray of int64, shape (k,)
+        Gets the number of the tick within each row's effect.
+
+    Returns
+    -------
+    int
+        -1 if not all are due and free (nothing is changed), else how many rows have their last
+        tick now.
+    """
+    for core in cores:
+        free = data[OPEN, core] != 1 and data[BUSY_PS, core] <= now_ps
+        if not free or data[TICK, core] != tick - 1:
+            return -1
+    last = 0
+    for i in range(len(cores)):
+        step[i] = total[rows[i]] - left[rows[i]]
+        left[rows[i]] -= 1
+        last += left[rows[i]] == 0
+        open_handler(data, cores[i], tick, now_ps, True)
+    return last

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError, SramError, did_you_mean
 from chipsim.network.api import Deliveries
-from chipsim.network.instant import PROGRAM, at
+from chipsim.network.instant import PROGRAM, alarm
 from chipsim.sim.effects import (
     BarrierWait,
     Compute,
@@ -88,6 +88,14 @@ class ProcessingElement:
     def receive(self, count: int = 1, on_stall: StallError | None = None) -> Receive:
         """Wait for ``count`` packets and drain the receive FIFO."""
         return Receive(count, on_stall)
+
+    def work(self, **operations: int) -> None:
+        """Add the cycles of some operation counts to the open handler, and go on.
+
+        What the handler sends from now on leaves after that work, and effects wait for its end;
+        ``yield pe.compute(...)`` also lets the program wait for it.
+        """
+        self.spend(self.simulation.costs.cycles(operations))
 
     def barrier(self, name: str) -> BarrierWait:
         """Wait for all members of a barrier."""
@@ -220,17 +228,30 @@ class ProcessingElement:
             yield simulation.watches.accepted(self.core)
         end = simulation.handler_end(self.core)
         if end > simulation.env.now:
-            event = simulation.env.event()
-            at(simulation.env, end, PROGRAM, event.succeed)
-            yield event
+            yield alarm(simulation.env, end, PROGRAM)
 
     def until_free(self) -> Waiting:
         """Wait until the open handler, if any, has ended, and close it."""
         simulation = self.simulation
         yield from self.until_idle()
-        if not simulation.cores.open.item(self.core):
-            return
-        simulation.cores.settle(self._index, simulation.network, int(simulation.env.now))
+        if simulation.cores.open.item(self.core):
+            simulation.cores.settle_one(
+                self.core, simulation.network, int(simulation.env.now)
+            )
+
+    def known_end(self) -> int | None:
+        """Return when the open handler ends (or the last one ended), None if that is not known yet.
+
+        It is not while packets wait for room in the TX registers, nor where each handler is
+        recorded as it ends.
+        """
+        simulation = self.simulation
+        cores = simulation.cores
+        if not cores.open.item(self.core):
+            return int(cores.busy_ps.item(self.core))
+        if simulation.tick_log.sink is not None or cores.packets_out.item(self.core):
+            return None
+        return int(cores.end_ps.item(self.core))
 
     def run(self) -> Waiting:
         """Drive the program until it ends (the PE's SimPy process)."""

@@ -42,7 +42,7 @@ from chipsim.units import FOREVER, PS_PER_US, cycles, us
 _DEADLOCK_TICKS = 256
 """Ticks between two looks for packets that can never move again."""
 
-_STOP_CHECK = 256
+_STOP_CHECK = 64
 """SimPy events between two looks at the stop flag."""
 
 
@@ -100,6 +100,7 @@ class Simulation:
         self.tick_handlers = 0
         self.probes = Probes(probes)
         self.stop_requested = False
+        self._nothing_left = False
         self._leaves: list[int] = []
         self.watches = Watches(self)
         self.network = make_network(
@@ -113,7 +114,7 @@ class Simulation:
         self._groups: dict[int, StepGroup] = {}
         self._barriers: dict[str, Barrier] = {}
         self.transfers = Transfers(self)
-        self.clock.subscribe(self._look_for_deadlock)
+        self.clock.subscribe(self._begin_tick)
         if self.probes.on_tick:
             self.clock.subscribe(self._show_tick)
         self.probes.start(self)
@@ -191,16 +192,25 @@ class Simulation:
     def add_barrier(self, name: str, members: Sequence[str]) -> Barrier:
         """Declare a barrier among vertices."""
         barrier = Barrier(self.env, name, members, us(self.settings.barrier_us))
+        barrier.on_release.append(self._settle)
         self._barriers[name] = barrier
         return barrier
 
-    def _look_for_deadlock(self, tick: int) -> bool:
-        """Now and then, stop a run whose packets can never move again while PEs tick on."""
+    def _begin_tick(self, tick: int) -> bool:
+        """Bring network and cores up to the tick, before the groups look at their cores.
+
+        Now and then, stop a run whose packets can never move again while PEs tick on.
+        """
+        self._settle()
         if tick % _DEADLOCK_TICKS == _DEADLOCK_TICKS - 1:
-            self.synchronise()
             idle = [pe.endpoint for pe in self.pe_list if pe.finished]
             self._check_deadlock(2 * self.clock.tick_ps, idle)
         return False
+
+    def _settle(self, _: int = 0) -> None:
+        """Bring the network up to now, and close the handlers that have ended."""
+        self.synchronise()
+        self.cores.settle_all(self.network, int(self.env.now))
 
     def _check_deadlock(self, limit_ps: int, undrained: Sequence[int]) -> None:
         from chipsim.network import deadlock  # brings networkx, which short runs can do without
@@ -283,7 +293,8 @@ class Simulation:
         ``ticked`` says whether that tick started the handlers, or only passed meanwhile.
         """
         self.synchronise()
-        taken = self.network.take(self.cores.inbox[cores], int(self.env.now))
+        now = FOREVER - 1 if self._nothing_left else int(self.env.now)
+        taken = self.network.take(self.cores.inbox[cores], now)
         if self.probes.on_deliveries:
             taken = self.probes.deliveries(taken)
         self.tracer.consumed(taken, tick, ticked)
@@ -392,6 +403,10 @@ class Simulation:
 
     def _stalled(self) -> Exception:
         waiting = [pe for pe in self.pe_list if pe.effect is not None]
+        # What is under way arrives, though SimPy's clock stands: messages shall count it.
+        self._nothing_left = self.network.lazy
+        while self._nothing_left and self.network.advance(FOREVER - 1) < FOREVER - 1:
+            pass
         for pe in waiting:
             error = pe.effect.stalled(pe) if pe.effect is not None else None
             if error is not None:

@@ -14,8 +14,8 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
-from chipsim.network.instant import PROGRAM, at
-from chipsim.sim.handlers import charge_handlers
+from chipsim.network.instant import PROGRAM, at, happen
+from chipsim.sim.handlers import charge_handlers, start_steps
 from chipsim.sim.program import Kernel, Outgoing, StepCall
 from chipsim.sim.sends import Draft, draft, merge, numbered, payload_rows
 
@@ -44,7 +44,9 @@ class StepGroup:
         self._left = np.zeros(len(cores), dtype=np.int64)
         self._total = np.zeros(len(cores), dtype=np.int64)
         self._done: list[simpy.Event | None] = [None] * len(cores)
-        self._active = np.zeros(0, dtype=np.int32)
+        self._refresh()
+        ratio = simulation.ps_per_cycle
+        self._ps_per_cycle = ratio.numerator, ratio.denominator
         self._costs = simulation.costs.vector(kernel.operations)
         self.counts = np.zeros(len(kernel.operations), dtype=np.int64)
 
@@ -68,28 +70,43 @@ class StepGroup:
         return done
 
     def on_tick(self, tick: int) -> bool:
-        """Run the cores that are due and free; arrange for the late ones."""
+        """Run the cores that are due and free; arrange for the late ones.
+
+        The simulation has settled all cores before.
+        """
         rows = self._active
         if not len(rows):
             return False
         simulation = self.simulation
-        simulation.synchronise()
-        cores = self.cores[rows]
+        cores = self._active_cores
         now = int(simulation.env.now)
+        if self._start(rows, cores, tick, now):
+            return bool(len(self._active))
         free = simulation.cores.settle(cores, simulation.network, now)
         due = simulation.cores.tick[cores] == tick - 1
+        for row in rows[due & ~free]:
+            self._when_free(int(row))
         ready = due & free
-        if ready.all():
-            self._execute(rows, tick)
-        else:
-            for row in rows[due & ~free]:
-                self._when_free(int(row))
-            if ready.any():
-                self._execute(rows[ready], tick)
+        if ready.any():
+            self._start(rows[ready], cores[ready], tick, now)
         return bool(len(self._active))
+
+    def _start(self, rows: NDArray[np.int32], cores: NDArray[np.int32], tick: int, now: int) -> bool:
+        """Run some rows, if all are due, settled and free; return whether they are."""
+        step = np.empty(len(rows), dtype=np.int64)
+        last = start_steps(
+            self.simulation.cores.data, cores, self._left, self._total, rows, step, tick, now
+        )
+        if last < 0:
+            return False
+        self._execute(rows, cores, step, tick, now)
+        if last:
+            self._leave(rows[self._left[rows] == 0])
+        return True
 
     def _refresh(self) -> None:
         self._active = np.flatnonzero(self._left > 0).astype(np.int32)
+        self._active_cores = self.cores[self._active]
 
     def _when_free(self, row: int) -> None:
         """Run a late row as soon as its handler has ended."""
@@ -101,59 +118,58 @@ class StepGroup:
         clock = simulation.clock
         simulation.synchronise()
         core = self.cores[row : row + 1]
+        now = int(simulation.env.now)
         # A handler that ends exactly at a tick is seen twice, by its own alarm and by the tick:
         # whoever comes second must neither take a tick before its time nor one too many.
-        if not self._left[row] or clock.time_of(int(simulation.cores.tick[core[0]]) + 1) > (
-            simulation.env.now
-        ):
+        tick = int(simulation.cores.tick[core[0]]) + 1
+        if not self._left[row] or clock.time_of(tick) > now:
             return
-        if not simulation.cores.settle(core, simulation.network, int(simulation.env.now))[0]:
+        if not simulation.cores.settle(core, simulation.network, now)[0]:
             self._when_free(row)
             return
-        tick = int(simulation.cores.tick[core[0]]) + 1
-        self._execute(np.array([row], dtype=np.int32), tick)
+        self._start(np.array([row], dtype=np.int32), core, tick, now)
         if self._left[row] and clock.time_of(tick + 1) <= simulation.env.now:
             self._when_free(row)
         elif self._left[row]:
             clock.resume()
 
-    def _execute(self, rows: NDArray[np.int32], tick: int) -> None:
-        simulation = self.simulation
-        cores = self.cores[rows]
-        now = int(simulation.env.now)
-        simulation.cores.begin(cores, tick, now)
-        inbox = simulation.drain(cores, tick)
+    def _execute(
+        self,
+        rows: NDArray[np.int32],
+        cores: NDArray[np.int32],
+        step: NDArray[np.int64],
+        tick: int,
+        now: int,
+    ) -> None:
         call = StepCall(
             rows=rows,
             tick=tick,
-            step=self._total[rows] - self._left[rows],
-            inbox=inbox,
+            step=step,
+            inbox=self.simulation.drain(cores, tick),
             start_ps=now,
             counts=np.zeros((len(rows), len(self._costs)), dtype=np.int64),
         )
         self.kernel.step(call)
         self._finish(call, cores, now)
-        self._left[rows] -= 1
-        if (self._left[rows] == 0).any():
-            self._leave(rows[self._left[rows] == 0])
 
     def _finish(self, call: StepCall, cores: NDArray[np.int32], now: int) -> None:
         """Turn counts into cycles and sends into scripts."""
         simulation = self.simulation
-        self.counts += call.counts.sum(axis=0)
-        computed = call.counts @ self._costs + simulation.tick_cycles
         simulation.tick_handlers += len(cores)
         drafted = merge([self._draft(call, out) for out in call.sent]) if call.sent else None
         first = charge_handlers(
             simulation.cores.data,
             cores,
-            computed,
+            call.counts,
+            self._costs,
+            self.counts,
             call.inbox.row,
             _NOBODY if drafted is None else drafted.position,
+            simulation.tick_cycles,
             simulation.send_cycles,
             now,
-            simulation.ps_per_cycle.numerator,
-            simulation.ps_per_cycle.denominator,
+            self._ps_per_cycle[0],
+            self._ps_per_cycle[1],
         )
         if drafted is not None:
             simulation.send(
@@ -169,9 +185,10 @@ class StepGroup:
         return draft(plan, call.rows, out.position, out.offset.astype(np.int64), payload, tag)
 
     def _leave(self, rows: NDArray[np.int32]) -> None:
+        """Let the programs of some rows go on, one after another, at once."""
         self._refresh()
+        ended = [done for row in rows if (done := self._done[row]) is not None]
         for row in rows:
-            done = self._done[row]
             self._done[row] = None
-            if done is not None:
-                at(self.simulation.env, int(self.simulation.env.now), PROGRAM, done.succeed)
+        env = self.simulation.env
+        at(env, int(env.now), PROGRAM, lambda: [happen(done) for done in ended])

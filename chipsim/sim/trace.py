@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chipsim.mapping.application import KINDS
 from chipsim.network.api import Deliveries, Sends
+from chipsim.sim.consume import COURSE, MEMORY, TICK, count_kinds, note_consumed
 from chipsim.trace.aggregates import PACKET_COLUMNS
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.schema import DELIVERED, DROPPED
@@ -55,11 +56,12 @@ class Tracer:
         self._window_start_ps = 0
         self.phase = 0
         self.batch = -1
-        self._held: list[tuple[NDArray[Any], ...]] = []
+        self._held = np.zeros((len(PACKET_COLUMNS), HELD_ROWS), dtype=np.int64)
         self._rows_held = 0
         self.probe_dropped = 0
         self.packets_by_software = 0
         self._late = np.zeros(len(KINDS), dtype=np.int64)
+        self._sent = np.zeros(len(KINDS), dtype=np.int64)
         if self.recorder.writes_packets:
             simulation.tick_log.sink = self._tick
 
@@ -77,7 +79,7 @@ class Tracer:
 
     def sends(self, sends: Sends, by_software: bool = True) -> None:
         """Count packets about to be sent, by a program's loop or by a DMA engine."""
-        self.recorder.sends(self.kind_of_net[sends.net])
+        count_kinds(self._sent, self.kind_of_net, sends.net)
         if by_software:
             self.packets_by_software += len(sends)
 
@@ -92,7 +94,11 @@ class Tracer:
         A handler that the tick started takes the packets of the tick before: any others are late.
         One that packets or transfers started, in the course of ``tick``, is late only after that.
         """
-        if not len(taken):
+        count = len(taken)
+        if not count:
+            return
+        if not self.recorder.writes_packets and count <= HELD_ROWS:
+            self._hold(taken, DELIVERED, tick, ticked)
             return
         kind = self.kind_of_net[taken.net]
         late = np.zeros(len(taken), dtype=np.bool_)
@@ -106,7 +112,9 @@ class Tracer:
     def drops(self) -> None:
         """Account copies lost since the last call, and hand over what was held back."""
         lost = self.simulation.network.take_drops()
-        if len(lost):
+        if len(lost) and not self.recorder.writes_packets and len(lost) <= HELD_ROWS:
+            self._hold(lost, DROPPED, None, False)
+        elif len(lost):
             kind = self.kind_of_net[lost.net]
             self._record(lost, kind, np.zeros(len(lost), dtype=np.bool_), DROPPED, -1)
         self.hand_over()
@@ -169,6 +177,19 @@ class Tracer:
         self._channel_packets = counters.channel_packets.copy()
         self._channel_flits = counters.channel_flits.copy()
 
+    def _hold(self, rows: Deliveries, outcome: int, tick: int | None, ticked: bool) -> None:
+        """Hold back what is only counted, until there is a block of it."""
+        count = len(rows)
+        if self._rows_held + count > HELD_ROWS:
+            self.hand_over()
+        taker = MEMORY if tick is None else TICK if ticked else COURSE
+        note_consumed(
+            self._held, self._rows_held, self.kind_of_net, self._ticked, self._late,
+            rows.net, rows.tick, rows.injected_ps, rows.time_ps, rows.hops, rows.waited_ps,
+            outcome, -1 if tick is None else tick, taker,
+        )  # fmt: skip
+        self._rows_held += count
+
     def _record(
         self,
         rows: Deliveries,
@@ -177,6 +198,7 @@ class Tracer:
         outcome: int,
         tick: int,
     ) -> None:
+        self.hand_over()
         counted = (
             kind,
             rows.injected_ps,
@@ -186,14 +208,12 @@ class Tracer:
             rows.waited_ps,
             late,
         )
+        columns = dict(zip(PACKET_COLUMNS, counted, strict=True))
         if not self.recorder.writes_packets:
-            self._held.append(counted)
-            self._rows_held += len(rows)
-            if self._rows_held >= HELD_ROWS:
-                self.hand_over()
+            self.recorder.packets(**columns)
             return
         self.recorder.packets(
-            **dict(zip(PACKET_COLUMNS, counted, strict=True)),
+            **columns,
             packet_source=rows.source,
             packet_seq=rows.seq,
             key=rows.key,
@@ -208,10 +228,12 @@ class Tracer:
         )
 
     def hand_over(self) -> None:
-        """Hand the rows that are held back to the recorder (at level ``summary``, in blocks)."""
-        if self._held:
-            columns = [np.concatenate(parts) for parts in zip(*self._held, strict=True)]
-            self._held.clear()
+        """Hand what is held back to the recorder: packets (at level ``summary``), and sends."""
+        if self._sent.any():
+            self.recorder.sends_by_kind(self._sent)
+            self._sent[:] = 0
+        if self._rows_held:
+            columns = self._held[:, : self._rows_held]
             self._rows_held = 0
             self.recorder.packets(**dict(zip(PACKET_COLUMNS, columns, strict=True)))
 

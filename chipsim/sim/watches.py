@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from chipsim.network.api import ACCEPTED, INBOX
-from chipsim.network.instant import DEVICE, PROGRAM, at
+from chipsim.network.instant import DEVICE, PROGRAM, at, ring
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
@@ -19,7 +19,7 @@ class Watches:
 
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
-        self._armed: dict[tuple[int, int], list[tuple[int, Callable[[], Any]]]] = {}
+        self._armed: dict[tuple[int, int], list[Callable[[int], Any]]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._armed)
@@ -28,7 +28,7 @@ class Watches:
         """Return an event for the moment at which a core's last send has been accepted."""
         event = self.simulation.env.event()
         port = int(self.simulation.cores.port[core])
-        self._watch(ACCEPTED, port, PROGRAM, event.succeed)
+        self._wake(ACCEPTED, port, event)
         self.simulation.network.watch_accepted(port)
         return event
 
@@ -49,7 +49,7 @@ class Watches:
     def inbox(self, inbox: int, count: int) -> simpy.Event:
         """Return an event for the moment at which an inbox holds ``count`` packets."""
         event = self.simulation.env.event()
-        self._watch(INBOX, inbox, PROGRAM, event.succeed)
+        self._wake(INBOX, inbox, event)
         self.simulation.network.watch_inbox(inbox, count)
         return event
 
@@ -63,9 +63,17 @@ class Watches:
         self.simulation.network.watch_inbox(inbox, count)
 
     def _watch(self, kind: int, index: int, phase: int, action: Callable[[], Any]) -> None:
-        self._armed.setdefault((kind, index), []).append((phase, action))
+        env = self.simulation.env
+        self._armed.setdefault((kind, index), []).append(lambda time: at(env, time, phase, action))
+
+    def _wake(self, kind: int, index: int, event: simpy.Event) -> None:
+        env = self.simulation.env
+        self._armed.setdefault((kind, index), []).append(
+            lambda time: ring(env, event, time, PROGRAM)
+        )
 
     def notify(self, kind: int, index: int, time_ps: int) -> None:
         """Do what waits for a watch; networks call it (:data:`chipsim.network.api.Notify`)."""
-        for phase, action in self._armed.pop((kind, index), []):
-            at(self.simulation.env, max(time_ps, int(self.simulation.env.now)), phase, action)
+        time = max(time_ps, int(self.simulation.env.now))
+        for schedule in self._armed.pop((kind, index), []):
+            schedule(time)

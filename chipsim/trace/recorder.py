@@ -155,6 +155,10 @@ class Recorder:
         """Count packets sent, one code of a kind each."""
         self._sent += np.bincount(kind, minlength=len(self.kinds))
 
+    def sends_by_kind(self, counts: NDArray[np.int64]) -> None:
+        """Count packets sent, as counts by kind, shape (kinds,)."""
+        self._sent += counts
+
     def packets(self, **columns: Any) -> None:
         """Take copies that ended: columns of :data:`chipsim.trace.schema.PACKETS`.
 
