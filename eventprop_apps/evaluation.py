@@ -14,10 +14,11 @@ from chipsim.machine.model import EndpointKind, Machine
 from chipsim.mapping.application import Transport
 from eventprop_apps.chip import ChipOptions, ChipRun
 from eventprop_apps.data.dataset import SpikeEvents
-from eventprop_apps.kernels.factors import Factors
+from eventprop_apps.losses.api import target_words
 from eventprop_apps.losses.ttfs import TTFSLoss
 from eventprop_apps.model import Model
-from eventprop_apps.offchip.evaluate import Evaluation, evaluate_offchip
+from eventprop_apps.offchip.batch import check_targets, head_sizes
+from eventprop_apps.offchip.evaluate import Evaluation, evaluate_offchip, model_of_arrays
 from eventprop_apps.programs.plan import Job
 
 BACKENDS = ("chip", "offchip")
@@ -30,11 +31,15 @@ def evaluate(
     labels: ArrayLike | None = None,
     output_error: ArrayLike | None = None,
     *,
-    factors: str = "exp",
+    factors: str | Sequence[str] = "exp",
     dt_ms: float = 1.0,
-    tau_mem_ms: float = 20.0,
-    tau_syn_ms: float = 5.0,
-    loss: TTFSLoss = _DEFAULT_LOSS,
+    tau_mem_ms: float | Sequence[float] = 20.0,
+    tau_syn_ms: float | Sequence[float] = 5.0,
+    threshold: float | Sequence[float] = 1.0,
+    recurrent: bool | Sequence[bool] = False,
+    regularisers: Any = None,
+    loss: Any = _DEFAULT_LOSS,
+    targets: ArrayLike | None = None,
     dtype: DTypeLike = np.float32,
     backend: Literal["chip", "offchip"] = "chip",
     machine: str | Machine = "spinnaker2",
@@ -49,19 +54,29 @@ def evaluate(
     Parameters
     ----------
     weights : sequence of array_like, shape (n_out, n_in)
-        One array a layer, lowest first.
+        One array a layer, lowest first; of a recurrent one ``[W | R]``, (n_out, n_in + n_out).
     spikes : array_like, shape (T, B, n_in)
         Input spikes, 0 or 1.
-    labels : array_like of int, shape (B,), optional
+    labels : array_like of int, shape (B,) or (B, heads), optional
         Right outputs, for the gradient of ``loss``.
     output_error : array_like, shape (B, n_out), optional
-        dL/dt (per step) at each output neuron's first spike, instead of labels.
-    factors : {"exp", "euler"}
-        Form of the decay factors (facts/eventprop.md §2).
+        dL/dt (per step) at each output neuron's first spike (of a read-out: dL/dy), instead of
+        labels.
+    factors : {"exp", "euler"} or sequence of them
+        Form of the decay factors, for all layers or one a layer; so with the next three.
     dt_ms, tau_mem_ms, tau_syn_ms : float
         Step and time constants [ms].
-    loss : TTFSLoss
-        Times in steps, mean over the batch.
+    threshold : float
+        Firing threshold.
+    recurrent : bool or sequence of bool
+        One for all LIF layers, or one a layer.
+    regularisers : Regulariser or sequence of Regulariser or None, optional
+        One for all LIF layers, or one a layer.
+    loss : Loss
+        Times in steps, mean over the batch. One that reads ``values`` makes the last layer a
+        leaky read-out.
+    targets : array_like, shape (B, n_out), optional
+        Wanted values, for a loss that wants them.
     dtype : {float32, float64}
         float64 travels as a 64-bit payload and is not the hardware's.
     backend : {"chip", "offchip"}
@@ -83,7 +98,7 @@ def evaluate(
     -------
     Evaluation
         ``spikes`` (list per layer, (T, B, n)), ``first_spike_times`` (B, n_out; T where silent),
-        ``gradients`` (list, (n_out, n_in), summed over the batch), ``loss``.
+        ``gradients`` (list, (n_out, n_in), summed over the batch), ``loss``, ``values``.
 
     Raises
     ------
@@ -101,79 +116,77 @@ def evaluate(
     >>> result.first_spike_times
     array([[ 3, 10]], dtype=int32)
     """
-    constants: dict[str, Any] = {
-        "factors": factors, "dt_ms": dt_ms, "tau_mem_ms": tau_mem_ms, "tau_syn_ms": tau_syn_ms
+    network_of: dict[str, Any] = {
+        "factors": factors, "dt_ms": dt_ms, "tau_mem_ms": tau_mem_ms, "tau_syn_ms": tau_syn_ms,
+        "threshold": threshold, "recurrent": recurrent, "regularisers": regularisers,
     }  # fmt: skip
     if backend == "offchip":
         return evaluate_offchip(
-            weights, spikes, labels, output_error, loss=loss, dtype=dtype, **constants
-        )
+            weights, spikes, labels, output_error, loss=loss, targets=targets, dtype=dtype,
+            **network_of,
+        )  # fmt: skip
     if backend != "chip":
         raise DataError(f"evaluate: unknown back end {backend!r}{did_you_mean(backend, BACKENDS)}")
     chip = load_machine(machine) if isinstance(machine, str) else machine
     events = SpikeEvents.from_dense(spikes)
     arrays = [np.asarray(w, np.float64) for w in weights]
-    model = Model.make(
-        _sizes(arrays, events.n_in),
-        events.steps,
-        Factors.make(factors, dt_ms=dt_ms, tau_mem_ms=tau_mem_ms, tau_syn_ms=tau_syn_ms),
-        loss,
-        dtype,
-    )
-    targets = _targets(model, len(events), labels, output_error)
-    width = max_replicas(chip, model) if replicas is None else replicas
-    options = ChipOptions(
-        max(1, min(width, len(events))), transport, network, **dict(settings or {})
-    )
-    return _on_chip(model, chip, arrays, events, targets, output_error is not None, options, probes)
+    model = model_of_arrays(arrays, events, loss, dtype, **network_of)
+    words = _targets(model, len(events), labels, output_error, targets)
+    chosen = dict(settings or {})
+    parts = tuple(chosen.get("parts", ()))
+    width = max_replicas(chip, model, parts) if replicas is None else replicas
+    options = ChipOptions(max(1, min(width, len(events))), transport, network, **chosen)
+    return _on_chip(model, chip, arrays, events, words, output_error is not None, options, probes)
 
 
-def max_replicas(machine: Machine, model: Model) -> int:
-    """Return how many samples run in parallel in the paper's placement (whole quads, one left)."""
+def max_replicas(machine: Machine, model: Model, parts: Sequence[int] = ()) -> int:
+    """Return how many samples run in parallel in the paper's placement (whole quads, one left).
+
+    Parameters
+    ----------
+    machine : Machine
+    model : Model
+    parts : sequence of int, optional
+        PEs of each layer; one each where it says 0 or nothing.
+    """
     pes = machine.endpoint_kind == EndpointKind.PE
     columns = (machine.endpoint_chip, machine.endpoint_x, machine.endpoint_y)
     tiles = set(zip(*(column[pes].tolist() for column in columns), strict=True))
     per_tile = int(pes.sum()) // max(1, len(tiles))
-    quads = -(-(model.layers + 2) // max(1, per_tile))
+    needed = sum(max(1, n) for n in parts or (1,) * model.layers) + 2
+    quads = -(-needed // max(1, per_tile))
     return max(1, (len(tiles) - 1) // quads)
 
 
-def _sizes(weights: Sequence[NDArray[Any]], n_in: int) -> tuple[int, ...]:
-    problems = [
-        f"weights[{i}] has shape {w.shape}; expected (n_out, n_in)"
-        for i, w in enumerate(weights)
-        if w.ndim != 2
-    ]
-    if not weights:
-        problems.append("no weights; expected one array a layer")
-    if problems:
-        raise DataError("evaluate: " + "; ".join(problems))
-    sizes = (n_in, *(w.shape[0] for w in weights))
-    for i, w in enumerate(weights):
-        if w.shape[1] != sizes[i]:
-            problems.append(
-                f"weights[{i}] has {w.shape[1]} inputs; the layer below has {sizes[i]} lines"
-            )
-    if problems:
-        raise DataError("evaluate: " + "; ".join(problems))
-    return sizes
-
-
 def _targets(
-    model: Model, samples: int, labels: ArrayLike | None, errors: ArrayLike | None
+    model: Model,
+    samples: int,
+    labels: ArrayLike | None,
+    errors: ArrayLike | None,
+    targets: ArrayLike | None,
 ) -> list[NDArray[np.uint32]] | None:
     """Return the words that each sample's loss program gets; None without a backward pass."""
     if labels is not None and errors is not None:
         raise DataError("evaluate: got labels and output_error; expected one of them")
     outputs = model.sizes[-1]
     if labels is not None:
+        heads = head_sizes(model.loss, outputs)
         label = np.asarray(labels)
-        if label.shape != (samples,) or label.min() < 0 or label.max() >= outputs:
+        columns = label[:, None] if label.ndim == 1 else label
+        if columns.shape != (samples, len(heads)) or any(
+            columns[:, h].min() < 0 or columns[:, h].max() >= n for h, n in enumerate(heads)
+        ):
+            wanted = f"({samples},)" if len(heads) == 1 else f"({samples}, {len(heads)})"
+            upper = " and ".join(str(n - 1) for n in heads)
             raise DataError(
-                f"evaluate: got labels of shape {label.shape}, expected ({samples},) with values "
-                f"0 to {outputs - 1}"
+                f"evaluate: got labels of shape {label.shape}, expected {wanted} with values "
+                f"0 to {upper}"
             )
-        return [np.array([int(one)], dtype=np.uint32) for one in label]
+        value = check_targets(model.loss, targets, samples, outputs)
+        return [
+            target_words(columns[b], None if value is None else value[b], model.dtype)
+            for b in range(samples)
+        ]
     if errors is not None:
         error = np.asarray(errors, model.dtype)
         if error.shape != (samples, outputs):
@@ -198,6 +211,8 @@ def _on_chip(
     samples, width = len(events), options.replicas
     first = np.full((samples, model.sizes[-1]), model.steps, dtype=np.int32)
     shares = np.zeros(samples, dtype=model.dtype)
+    values = np.zeros((samples, model.sizes[-1]), dtype=model.dtype)
+    regulariser = np.zeros((model.layers, samples), dtype=model.dtype)
 
     def jobs() -> Iterator[Job]:
         for start in range(0, samples, width):
@@ -214,6 +229,10 @@ def _on_chip(
     def on_done(_: int, job: Job) -> None:
         first[job.samples] = run.loss.first[: len(job)]
         shares[job.samples] = run.loss.loss[: len(job)]
+        if model.readout:
+            values[job.samples] = run.loss.values[: len(job)]
+        for kernel in run.layers:
+            regulariser[kernel.layer, job.samples] += kernel.shares[: len(job)]
 
     run = ChipRun(
         model, machine, weights, jobs(), options,
@@ -223,9 +242,12 @@ def _on_chip(
     run.optimiser.keep_sums = True
     spikes = _spike_arrays(run, samples)
     run.run()
-    # As off the chip: sample by sample, ascending.
-    total = float(sum(shares.tolist())) if targets is not None and not given else None
-    return Evaluation(spikes, first, run.gradients, total)
+    # As off the chip: sample by sample, ascending, then the regularisers layer by layer.
+    total = None
+    if targets is not None and not given:
+        total = float(sum(shares.tolist()))
+        total += sum(float(sum(row)) for row in regulariser.tolist())
+    return Evaluation(spikes, first, run.gradients, total, values if model.readout else None)
 
 
 def sample_of(events: SpikeEvents, sample: int) -> NDArray[np.int32]:

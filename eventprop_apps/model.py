@@ -95,7 +95,7 @@ class Model:
         layers = max(0, len(sizes) - 1)
         per_layer = {
             "factors": spread(factors, layers),
-            "recurrent": _of_spiking(recurrent, layers, readout, False),
+            "recurrent": recurrent_layers(recurrent, layers, readout),
             "regularisers": _of_spiking(regularisers, layers, readout, None),
         }
         problems = _size_problems(sizes, steps, dtype)
@@ -140,6 +140,13 @@ class Model:
     def weights(self) -> int:
         """Number of weights."""
         return sum(out * into for out, into in map(self.shape, range(self.layers)))
+
+
+def recurrent_layers(
+    recurrent: bool | Sequence[bool], layers: int, readout: bool
+) -> tuple[bool, ...]:
+    """Return which layers are recurrent; one value for all leaves a read-out out."""
+    return _of_spiking(recurrent, layers, readout, False)
 
 
 def lines_of(sizes: Sequence[int], recurrent: Sequence[bool], layer: int) -> int:

@@ -35,6 +35,8 @@ class Factors:
         Synaptic time constant [s]; the factor of the weight gradient.
     threshold : float
         Firing threshold; a spike needs ``Vpre > threshold``.
+    dt_s : float
+        Length of a step [s].
     """
 
     a: float
@@ -43,6 +45,7 @@ class Factors:
     one_minus_b: float
     tau_s: float
     threshold: float = 1.0
+    dt_s: float = 1e-3
 
     @classmethod
     def make(
@@ -90,17 +93,18 @@ class Factors:
             a, b = 1.0 - dt_ms / tau_syn_ms, 1.0 - dt_ms / tau_mem_ms
         else:
             a, b = math.exp(-dt_ms / tau_syn_ms), math.exp(-dt_ms / tau_mem_ms)
-        return cls(a, b, 1.0 - a, 1.0 - b, tau_syn_ms * 1e-3, float(threshold))
+        tau_s = tau_syn_ms * 1e-3
+        return cls(a, b, 1.0 - a, 1.0 - b, tau_s, float(threshold), dt_ms * 1e-3)
 
     def array(self, dtype: DTypeLike) -> NDArray[Any]:
         """Return the factors as kernels take them: float64 values, cast once to ``dtype``.
 
-        The last one, ``-(1 - b) / (tau_s (1 - a))``, turns dL/dV of a leaky read-out into the
-        source of its adjoint, so that ``-tau_s lambda_I`` is the gradient (docs/eventprop.md).
+        The last one, ``-dt (1 - b) / (tau_s (1 - a))``, turns dL/dV of a leaky read-out into the
+        source of its adjoint, so that ``-tau_s lambda_I`` sums up to dt dL/dW (docs/eventprop.md).
         """
         values = np.zeros(9, np.float64)
         values[DECAY_I], values[DECAY_V] = self.a, self.b
         values[GAIN_I], values[GAIN_V] = self.one_minus_a, self.one_minus_b
         values[TAU_S], values[THRESHOLD], values[TINY] = self.tau_s, self.threshold, VDOT_OFFSET
-        values[READOUT] = -self.one_minus_b / (self.tau_s * self.one_minus_a)
+        values[READOUT] = -self.dt_s * self.one_minus_b / (self.tau_s * self.one_minus_a)
         return values.astype(dtype)

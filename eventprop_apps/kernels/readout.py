@@ -4,9 +4,9 @@
     y    = max over i >= 1 of V[i], the first on ties, or sum over i >= 1 of w[i] V[i]
 
 The read-out keeps y alone, one number a neuron, and gets dL/dy back. Its adjoint has no jumps but
-a source, r dL/dV[i] with r = -(1 - b) / (tau_s (1 - a)), that joins lambda_V[i] before step i - 1;
-so ``-tau_s lambda_I[i] x S_below[i]`` sums up to the exact gradient of L in the weights
-(docs/eventprop.md).
+a source, r dL/dV[i] with r = -dt (1 - b) / (tau_s (1 - a)), that joins lambda_V[i] before step
+i - 1; so ``-tau_s lambda_I[i] x S_below[i]`` sums up to dt dL/dW, exactly (docs/eventprop.md). The
+factor dt [s] is that of the gradients of spike losses, whose errors are per step.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The same kernels without a chip: for prototyping, search and hybrid training."""
 
-from eventprop_apps.offchip.batch import BatchResult, OffchipNetwork, run_batch
+from eventprop_apps.offchip.batch import BatchResult, run_batch
 from eventprop_apps.offchip.checkpoint import load_checkpoint, save_checkpoint, train
 from eventprop_apps.offchip.evaluate import Evaluation, evaluate_offchip
+from eventprop_apps.offchip.network import OffchipNetwork
 from eventprop_apps.offchip.trainer import EpochRecord, Trainer, TrainSettings
 from eventprop_apps.offchip.weights import load_weights, save_weights
 

@@ -14,7 +14,8 @@ from eventprop_apps.data.batches import batches
 from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss, predictions
-from eventprop_apps.offchip.batch import OffchipNetwork, run_batch
+from eventprop_apps.offchip.batch import run_batch
+from eventprop_apps.offchip.network import OffchipNetwork
 from eventprop_apps.optimisers.adam import AdamSettings, flatten, unflatten
 from eventprop_apps.optimisers.api import OptimiserSettings
 from eventprop_apps.optimisers.clip import clip_factor, clip_gradient

@@ -25,6 +25,7 @@ from eventprop_apps.kernels.readout import (
     readout_backward_rows,
     readout_forward_rows,
 )
+from eventprop_apps.kernels.regularise import regularise_rows
 from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey
 from eventprop_apps.model import Model
@@ -129,6 +130,18 @@ class LayerKernel(Kernel):
 
     def _regularise(self, call: StepCall) -> None:
         """Add the layer's regulariser to its spikes' errors, before any error from above."""
+        regulariser = self.model.regularisers[self.layer]
+        if self.job is None or not self.job.backward or regulariser is None or not regulariser.acts:
+            return
+        model = self.model
+        scalars = regulariser.scalars(
+            model.steps, self.job.batch, model.factors[self.layer].dt_s, model.dtype
+        )
+        busy = np.flatnonzero(self.sample[call.rows] >= 0)
+        self.shares[call.rows] = 0
+        call.counts[busy, : len(OPERATIONS)] += regularise_rows(
+            self.state, scalars, model.steps, call.rows[busy], self.shares
+        )
 
     def _backward(self, call: StepCall, step: int) -> None:
         rows = call.rows
@@ -290,4 +303,4 @@ class LayerProgram(Program):
             strangers = len(packets) - int(np.count_nonzero(ours))
             self.kernel.strays.stale_phase += strangers
             receiver.take(packets.select(ours) if strangers else packets)
-            yield pe.compute(weight_word=4 * len(packets))
+            pe.work(weight_word=4 * len(packets))

@@ -20,7 +20,7 @@ from eventprop_apps.offchip import (
     evaluate_offchip,
     run_batch,
 )
-from eventprop_apps.offchip.batch import START_CAPACITY
+from eventprop_apps.offchip.network import START_CAPACITY
 from eventprop_apps.optimisers import AdamSettings
 from tests.eventprop.literal import run_literal
 
@@ -170,13 +170,13 @@ def test_refusals() -> None:
         evaluate_offchip(weights, spikes, [0, 1, 2])
     with pytest.raises(DataError, match=r"^output_error: got shape \(1, 3\), expected \(2, 3\)$"):
         evaluate_offchip(weights, spikes, output_error=errors[:1])
-    with pytest.raises(DataError, match=r"^weights: layer 1 has 5 inputs, but layer 0 has 4 neuro"):
+    with pytest.raises(DataError, match=r"^evaluate: weights\[1\] has 5 inputs; the layer below h"):
         evaluate_offchip([weights[0][:4], weights[1]], spikes)
     with pytest.raises(DataError, match=r"^weights: layer 0 holds values that are not finite$"):
         evaluate_offchip([weights[0] * np.nan, weights[1]], spikes)
-    with pytest.raises(DataError, match=r"^weights: got no layer, expected at least one array"):
+    with pytest.raises(DataError, match=r"^evaluate: no weights; expected one array a layer$"):
         evaluate_offchip([], spikes)
-    with pytest.raises(DataError, match=r"^forward: got 2 samples of 4 lines, expected at most 2"):
+    with pytest.raises(DataError, match=r"^evaluate: weights\[0\] has 3 inputs; the layer belo"):
         evaluate_offchip([weights[0][:, :3]], spikes)
     with pytest.raises(DataError, match=r"^TrainSettings: got -1 epochs in batches of 22, expecte"):
         TrainSettings(epochs=-1)

@@ -24,7 +24,7 @@ from eventprop_apps.evaluation import sample_of
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss
 from eventprop_apps.model import Model
-from eventprop_apps.offchip.batch import OffchipNetwork, run_batch
+from eventprop_apps.offchip import OffchipNetwork, run_batch
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
 from eventprop_apps.optimisers.adam import Adam, AdamSettings, flatten
 from eventprop_apps.programs.plan import Job
