@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.machine.model import Machine
-from chipsim.mapping.application import Transport
+from chipsim.mapping.application import Application, Transport
+from chipsim.mapping.files import read as read_mapping
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.mapping.mapping import map_application
 from chipsim.sim.costs import Cost
@@ -88,6 +89,8 @@ class ChipOptions:
         PEs of each layer, 0 for as many as its SRAM asks for; that for all layers if empty.
     max_cycles : float or None
         Split layers further, until the expected work of a tick is at most this [PE cycles].
+    mapping_file : str
+        Take placement, routes and keys from this file instead of placing and routing.
     """
 
     replicas: int
@@ -101,6 +104,7 @@ class ChipOptions:
     spike_records: int = 0
     parts: tuple[int, ...] = ()
     max_cycles: float | None = None
+    mapping_file: str = ""
 
 
 class ChipRun:
@@ -166,9 +170,7 @@ class ChipRun:
             model, options.replicas, machine, self.sram, options.transport, self.parts, traffic,
             cycles,
         )  # fmt: skip
-        self.mapping: ChipMapping = map_application(
-            application, machine, options.placer, options.router, options.seed
-        )
+        self.mapping = self._map(application, machine)
         self.plan = Plan(jobs, self._job_done)
         self._make_kernels(weights, records, given_errors)
         programs = self._make_programs(weights, adam)
@@ -185,6 +187,12 @@ class ChipRun:
         self._connect()
 
     # ------------------------------------------------------------------------------ building
+    def _map(self, application: Application, machine: Machine) -> ChipMapping:
+        options = self.options
+        if options.mapping_file:
+            return read_mapping(options.mapping_file, machine, application)
+        return map_application(application, machine, options.placer, options.router, options.seed)
+
     def _records(self, limit: int, input_capacity: int) -> list[int]:
         per_neuron = self.options.spike_records
         if not per_neuron:
