@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,12 @@ from chipsim.machine.model import Machine
 from chipsim.mapping import budget, strategies
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.check import check
-from chipsim.mapping.keys import KeyBlock, allocate_keys
+from chipsim.mapping.keys import KeyBlock, allocate_keys, give_keys
 from chipsim.mapping.strategies import NetRoutes, Placer, Router
 
 if TYPE_CHECKING:
     from chipsim.mapping.metrics import Metrics
+    from chipsim.mapping.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Mapping:
         Who made it.
     seed : int
         The seed they were given.
+    tables : dict of node to RouterTable, optional
+        Routing tables that a run is to use, for example minimised ones (:meth:`with_tables`);
+        None for those that follow from routes and keys. Not looked at when mappings are compared.
     """
 
     application: Application
@@ -48,6 +52,36 @@ class Mapping:
     placer: str = ""
     router: str = ""
     seed: int = 0
+    tables: Tables | None = field(default=None, compare=False)
+
+    def with_tables(self, minimise: str | None = "best", target: int | None = None) -> Mapping:
+        """Return this mapping with routing tables, minimised and checked.
+
+        Parameters
+        ----------
+        minimise : str, optional
+            A method of :data:`chipsim.mapping.minimise.METHODS`; None for an entry per net.
+        target : int, optional
+            Stop minimising a table at this many entries.
+
+        Raises
+        ------
+        MappingError
+            If a chip's table stays above the target or its router's size, or the check of every
+            key finds a difference to the trees.
+        """
+        from chipsim.mapping.check_tables import check_tables
+        from chipsim.mapping.minimise import minimise_tables
+        from chipsim.mapping.tables import make_tables
+
+        tables = make_tables(self)
+        if minimise is not None:
+            tables = minimise_tables(tables, target, minimise, self.machine)
+        check_tables(
+            self.application, self.machine, self.placement, self.routes, self.keys, tables,
+            by=f"minimised by {minimise}" if minimise else "not minimised",
+        )  # fmt: skip
+        return replace(self, tables=tables)
 
     def table(self) -> dict[str, list[Any]]:
         """Return the use of each PE as columns, one row per vertex, in the application's order.
@@ -109,6 +143,7 @@ def map_application(
     placer: str | Placer = "paper",
     router: str | Router = "default",
     seed: int = 0,
+    keys: str = "by-net",
 ) -> Mapping:
     """Place, route and give keys, and check the result.
 
@@ -120,6 +155,8 @@ def map_application(
         Strategies by name (:func:`chipsim.mapping.strategies.names`), or functions of their form.
     seed : int
         Each stage draws from a stream of its own under this seed.
+    keys : str
+        How keys are given, one of :data:`chipsim.mapping.keys.ORDERS`.
 
     Returns
     -------
@@ -135,18 +172,19 @@ def map_application(
     """
     place, route = strategies.placer(placer), strategies.router(router)
     by = (_name(placer), _name(router))
-    keys = allocate_keys(application)
+    first = allocate_keys(application)
     placement = place(application, machine, seeds.rng(seed, "mapping", "place"))
-    check(application, machine, placement, None, keys, by=f"placer {by[0]!r}")
+    check(application, machine, placement, None, first, by=f"placer {by[0]!r}")
+    blocks = give_keys(keys, application, placement, machine)
     routes = route(application, placement, machine, seeds.rng(seed, "mapping", "route"))
     who = f"placer {by[0]!r}, router {by[1]!r}"
-    check(application, machine, placement, routes, keys, by=who)
+    check(application, machine, placement, routes, blocks, by=who)
     return Mapping(
         application,
         machine,
         {vertex.name: int(placement[vertex.name]) for vertex in application.vertices},
         {net.name: tuple(routes[net.name]) for net in application.nets},
-        keys,
+        blocks,
         *by,
         seed,
     )
