@@ -7,7 +7,7 @@ that states none weighs nothing and is counted in ``unstated_nets``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,9 @@ class Flow:
     mean_latency_ns, max_latency_ns : float
         Zero-load latency of a copy: mean weighted by packets, and worst case of the nets that
         carry any; 0 without packets [ns].
+    energy_nj : dict of str to float
+        Energy per tick of the flits on all channels, links or not, by part of the chip's account
+        (``noc``, ``router``, ``links``): sum of load × energy per flit [nJ].
     """
 
     packets_per_tick: float
@@ -55,6 +58,7 @@ class Flow:
     mean_hops: float
     mean_latency_ns: float
     max_latency_ns: float
+    energy_nj: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,11 @@ class Metrics:
         Number of nets, of routes, and of nets that state no traffic.
     tiles_used, chips_used : int
         Tiles and chips with at least one vertex.
+    replica_locality : float or None
+        Of the weighted copies between vertices of one group (replica), the share that stays on one
+        tile; None where no group has traffic of its own.
+    replica_hops : float or None
+        Mean links of those copies; None likewise.
     """
 
     total: Flow
@@ -90,6 +99,8 @@ class Metrics:
     unstated_nets: int
     tiles_used: int
     chips_used: int
+    replica_locality: float | None = None
+    replica_hops: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain dictionaries, ready for JSON."""
@@ -147,6 +158,7 @@ def measure(mapping: Mapping) -> Metrics:
     leaves = [leaf for walk in every for leaf in walk.leaves]
     ends = list(mapping.placement.values())
     chips = machine.endpoint_chip[ends].tolist()
+    locality, replica_hops = _replicas(mapping, walks, is_link)
     where = zip(
         chips, machine.endpoint_x[ends].tolist(), machine.endpoint_y[ends].tolist(), strict=True
     )
@@ -162,7 +174,46 @@ def measure(mapping: Mapping) -> Metrics:
         unstated_nets=sum(not net.packets_per_tick for net in application.nets),
         tiles_used=len(set(where)),
         chips_used=len(set(chips)),
+        replica_locality=locality,
+        replica_hops=replica_hops,
     )
+
+
+def _replicas(
+    mapping: Mapping, walks: list[list[Walk]], is_link: NDArray[np.bool_]
+) -> tuple[float | None, float | None]:
+    """Return (share of replicas' own copies that stay on a tile, mean links of these copies)."""
+    machine, application = mapping.machine, mapping.application
+    tile = list(
+        zip(
+            machine.endpoint_chip.tolist(),
+            machine.endpoint_x.tolist(),
+            machine.endpoint_y.tolist(),
+            strict=True,
+        )
+    )
+    group = {mapping.placement[v.name]: v.group for v in application.vertices}
+    copies = stay = hops = 0.0
+    for net, weight, net_walks in _chosen(mapping, walks, None, None):
+        source = mapping.placement[net.source]
+        if group[source] is None:
+            continue
+        for leaf in (leaf for walk in net_walks for leaf in walk.leaves):
+            if group.get(leaf.endpoint) == group[source]:
+                copies += weight
+                stay += weight * (tile[leaf.endpoint] == tile[source])
+                hops += weight * int(is_link[list(leaf.channels)].sum())
+    return (stay / copies, hops / copies) if copies else (None, None)
+
+
+def _energy(machine: Machine, load: NDArray[np.float64]) -> dict[str, float]:
+    """Return nanojoules of a load [flits] by part of the account."""
+    parts: dict[str, float] = {}
+    for number, cls in enumerate(machine.classes):
+        flits = float(load[machine.channel_class == number].sum())
+        if flits:
+            parts[cls.energy_part] = parts.get(cls.energy_part, 0.0) + flits * cls.pj_per_flit / 1e3
+    return parts
 
 
 def _walks(mapping: Mapping) -> list[list[Walk]]:
@@ -205,7 +256,8 @@ def _flow(
     phase: str | None,
     kind: str | None,
 ) -> Flow:
-    load = np.where(is_link, _load(mapping, walker, walks, phase, kind), 0.0)
+    every = _load(mapping, walker, walks, phase, kind)
+    load = np.where(is_link, every, 0.0)
     on_links = load[is_link]
     packets = copies = hops = latency = 0.0
     worst = 0
@@ -228,4 +280,5 @@ def _flow(
         mean_hops=hops / copies if copies else 0.0,
         mean_latency_ns=latency / copies / 1000 if copies else 0.0,
         max_latency_ns=worst / 1000,
+        energy_nj=_energy(mapping.machine, every),
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chipsim.mapping.application import Application, Net, Transport, Vertex
+from chipsim.mapping.crowd import with_pes_per_tile
 from chipsim.mapping.mapping import Mapping, map_application
 from chipsim.mapping.metrics import channel_load, links
 from tests.mapping.helpers import machine, replicas
@@ -119,3 +120,26 @@ def test_as_dict_is_plain() -> None:
         return type(value) in (str, int, float)
 
     assert plain(map_application(replicas(3), machine("spinnaker2")).metrics().as_dict())
+
+
+def test_replica_locality_and_energy_by_hand() -> None:
+    """Two replicas on a line: one on a single tile, one three links apart; 0.2 pJ a flit."""
+    line = with_pes_per_tile(machine("mesh-8x8"), 2)
+    places = {"a0": (0, 0, 0), "b0": (0, 0, 1), "a1": (4, 0, 0), "b1": (7, 0, 0)}
+    application = Application(
+        "two",
+        tuple(Vertex(name, group=int(name[1]), fixed=at) for name, at in places.items()),
+        (
+            Net(0, "a0", ("b0",), packets_per_tick={"forward": 3}),
+            Net(1, "a1", ("b1",), packets_per_tick={"forward": 1}),
+            Net(2, "b0", ("a1",), packets_per_tick={"exchange": 5}),  # between replicas
+        ),
+        "router_multicast",
+    )
+    found = map_application(application, line, "sequential", "xy").metrics()
+    assert found.replica_locality == 0.75
+    assert found.replica_hops == 0.75
+    flit_pj = line.classes[0].pj_per_flit
+    # Flits a tick: 3 into the neighbour PE; 3 links and a PE; 4 links and a PE, five times.
+    assert found.by_phase["forward"].energy_nj == {"noc": pytest.approx(7 * flit_pj / 1000)}
+    assert found.total.energy_nj == {"noc": pytest.approx((7 + 25) * flit_pj / 1000)}
