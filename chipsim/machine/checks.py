@@ -20,6 +20,16 @@ def relations(family: str, values: Mapping[str, Any]) -> list[str]:
     ):
         if clock in values and rate in values and values[clock] * values[rate] > _MOST_MHZ:
             found.append(f"{clock}, {rate}: more than one per picosecond; lower one of them")
+    symbols = values.get("links.symbols_per_packet")
+    if symbols is not None and len(symbols) != len(values["packet.payload_bits"]):
+        found.append(
+            f"links.symbols_per_packet: got {len(symbols)} values for the "
+            f"{len(values['packet.payload_bits'])} sizes of packet.payload_bits, expected one each"
+        )
+    if values.get("router.emergency") and values.get("router.wait2_cycles") == 0:
+        found.append(
+            "router.emergency: got true with router.wait2_cycles = 0; set wait2_cycles too"
+        )
     if family == "spinnaker2":
         found += _pe(values) + Floor.from_values(values).problems()
     return found

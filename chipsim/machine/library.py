@@ -11,21 +11,30 @@ from functools import lru_cache
 from pathlib import Path
 
 from chipsim.errors import MachineError, did_you_mean
-from chipsim.machine import spinnaker2, synthetic
+from chipsim.machine import spinnaker1, spinnaker2, synthetic
 from chipsim.machine.description import Description
-from chipsim.machine.layout import one_board, triads
+from chipsim.machine.layout import one_board, torus, triads
 from chipsim.machine.load import load_file, load_shipped
 from chipsim.machine.model import DeadlockWarning, Machine
+from chipsim.machine.outfit import equip
 
 _GRID = re.compile(r"(mesh|torus|hex-torus)-(\d+)x(\d+)")
-_CHIPS = re.compile(r"spinnaker2(-48|-triads-(\d+)x(\d+))?")
+_CHIPS = re.compile(r"(spinnaker2)(-48|-triads-(\d+)x(\d+))?|(spinnaker1)(-48|-torus-(\d+)x(\d+))?")
+_BUILDERS = {"spinnaker1": spinnaker1.build, "spinnaker2": spinnaker2.build}
 _MOST_ROUTERS = 4_194_304
 """Routers of the largest synthetic machine (2048 x 2048)."""
 
 
 def list_machines() -> list[tuple[str, str]]:
     """Return (name, one line) of every machine that :func:`load_machine` knows by name."""
-    rows = [("spinnaker2", load_shipped("spinnaker2").title)]
+    rows = [
+        ("spinnaker2", load_shipped("spinnaker2").title),
+        ("spinnaker2-48", "SpiNNaker2, a board of 48 chips"),
+        ("spinnaker2-triads-WxH", "SpiNNaker2, W x H triads of boards (12W x 12H chips), a torus"),
+        ("spinnaker1", load_shipped("spinnaker1").title),
+        ("spinnaker1-48", "SpiNNaker1, a board of 48 chips"),
+        ("spinnaker1-torus-WxH", "SpiNNaker1, a torus of W x H chips; boards if both are x12"),
+    ]
     rows += [(f"{kind}-WxH", load_shipped(kind).title) for kind in ("mesh", "torus", "hex-torus")]
     return [*rows, ("PATH.toml", "a description file of your own (start it with base = ...)")]
 
@@ -36,7 +45,7 @@ def load_machine(name_or_path: str | Path, settings: Mapping[str, object] | None
     Parameters
     ----------
     name_or_path : str or Path
-        ``spinnaker2``, ``mesh-WxH``, ``torus-WxH``, or the path of a TOML file.
+        A name as :func:`list_machines` gives it, or the path of a TOML file.
     settings : mapping, optional
         Figures to set (``{"noc.hop_cycles": "7"}``); see :meth:`Description.with_settings`.
 
@@ -81,11 +90,13 @@ def _make(name: str, settings: Mapping[str, object]) -> Machine:
         return _grid(description, width, height, name)
     chips = _CHIPS.fullmatch(name)
     if chips is not None:
-        description = load_shipped("spinnaker2").with_settings(settings)
-        return _boards(description, name, *chips.groups())
+        family, shape, across, up = (part for part in chips.groups()[:4])
+        if family is None:
+            family, shape, across, up = chips.groups()[4:]
+        return _chips(load_shipped(family).with_settings(settings), name, shape, across, up)
     description = load_file(name).with_settings(settings)
-    if description.family == "spinnaker2":
-        return spinnaker2.build(description)
+    if description.family in _BUILDERS:
+        return _chips(description, description.name, None, None, None)
     width, height = (description.integer(f"floor.{side}") for side in ("width", "height"))
     return _grid(description, width, height, description.name)
 
@@ -99,16 +110,23 @@ def _grid(description: Description, width: int, height: int, name: str) -> Machi
     return synthetic.build(description, width, height, name)
 
 
-def _boards(
+def _chips(
     description: Description, name: str, shape: str | None, across: str | None, up: str | None
 ) -> Machine:
-    """Return a chip, a board of 48 chips, or triads of boards."""
+    """Return a chip, a board of 48 chips, or a torus of chips or boards."""
+    build = _BUILDERS[description.family]
     if shape is None:
-        return spinnaker2.build(description)
-    layout = one_board() if across is None or up is None else triads(int(across), int(up))
-    count = layout.chips
-    title = f"{count} SpiNNaker2 chips on {count // 48} board{'s' if count > 48 else ''}"
-    return spinnaker2.build(description.renamed(name, title), layout)
+        return equip(build(description))
+    if across is None or up is None:
+        layout = one_board()
+    else:
+        layout = (triads if "triads" in shape else torus)(int(across), int(up))
+    boards = int(layout.board.max()) + 1
+    kind = load_shipped(description.family).title.partition(",")[0]
+    title = f"{kind}, {layout.chips} chips on {boards} board{'s' if boards > 1 else ''}"
+    if layout.wrap:
+        title += f", a torus of {layout.width} x {layout.height} chips"
+    return equip(build(description.renamed(name, title), layout))
 
 
 def _is_name(name: str) -> bool:

@@ -82,6 +82,9 @@ class ChannelClass:
         knows is listed.
     pj_per_flit : float
         Energy per flit and channel [pJ].
+    pj_per_packet : float
+        Energy per packet and channel beside that of its flits [pJ]; negative where the last flit
+        carries no data.
     energy_part : str
         The line of the energy account that it belongs to (``noc``, ``router``, ``links``).
     """
@@ -90,3 +93,4 @@ class ChannelClass:
     flits: Mapping[int, int]
     pj_per_flit: float = 0.0
     energy_part: str = "noc"
+    pj_per_packet: float = 0.0

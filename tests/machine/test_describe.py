@@ -55,5 +55,9 @@ def test_settings_show_as_the_users() -> None:
 
 def test_the_list_of_machines() -> None:
     names = [name for name, _ in list_machines()]
-    assert names == ["spinnaker2", "mesh-WxH", "torus-WxH", "hex-torus-WxH", "PATH.toml"]
+    assert names == [
+        *("spinnaker2", "spinnaker2-48", "spinnaker2-triads-WxH"),
+        *("spinnaker1", "spinnaker1-48", "spinnaker1-torus-WxH"),
+        *("mesh-WxH", "torus-WxH", "hex-torus-WxH", "PATH.toml"),
+    ]
     assert all(about for _, about in list_machines())

@@ -18,7 +18,7 @@ LINES = TEXT.splitlines(keepends=True)
 
 
 def test_shipped_descriptions() -> None:
-    assert shipped() == ("hex-torus", "mesh", "spinnaker2", "torus")
+    assert shipped() == ("hex-torus", "mesh", "spinnaker1", "spinnaker2", "torus")
 
 
 def test_all_problems_of_a_file_at_once() -> None:
@@ -50,7 +50,7 @@ def test_all_problems_of_a_file_at_once() -> None:
     [
         ("", r'name: missing; a description begins with name = "\.\.\."'),
         ("name = 3\n", "name: got 3, expected a text that is not empty"),
-        ('name = "x"\n', "family: missing; one of spinnaker2, mesh, torus"),
+        ('name = "x"\n', "family: missing; one of spinnaker1, spinnaker2, mesh, torus, hex-torus"),
         ('name = "x"\nfamily = "spinaker2"\n', "did you mean 'spinnaker2'"),
         ('name = "x"\nbase = "meshh"\n', "base: unknown description 'meshh'; did you mean 'mesh'"),
         ('name = "x"\nbase = "mesh"\nfamily = "torus"\n', "but base is of family 'mesh'"),

@@ -17,7 +17,7 @@ _READ = re.compile(
 
 def test_every_figure_that_code_reads_is_shipped() -> None:
     """A misspelt figure in a program would only show when that line runs."""
-    shipped = set(load_shipped("spinnaker2").names()) | set(load_shipped("mesh").names())
+    shipped = {name for family in FAMILIES for name in load_shipped(family).names()}
     read = set()
     for package in (chipsim, eventprop_apps):
         for path in sorted(Path(next(iter(package.__path__))).rglob("*.py")):
