@@ -79,7 +79,10 @@ def load_checkpoint(path: str | Path, trainer: Trainer) -> None:
     if kind != FORMAT:
         raise DataError(f"{path}: got format {kind!r}, this version reads {FORMAT!r}")
     own = json.loads(json.dumps(describe(trainer)))
-    other = [f"{n} = {found.get(n)} (now {own[n]})" for n in own if found.get(n) != own[n]]
+    names = dict.fromkeys([*own, *found])
+    other = [
+        f"{n} = {found.get(n)} (now {own.get(n)})" for n in names if found.get(n) != own.get(n)
+    ]
     if other:
         raise DataError(
             f"{path}: is of another training: {'; '.join(other)}; take what it was made with, or "
@@ -133,9 +136,10 @@ def train(
 
 def describe(trainer: Trainer) -> dict[str, Any]:
     """Return what decides a training's course, but for its number of epochs, by name."""
-    s = trainer.settings
-    return {
-        "sizes": [trainer.network.shapes[0][1], *(n for n, _ in trainer.network.shapes)],
+    s, model = trainer.settings, trainer.given_model
+    network = {} if model is None else {"network": repr(model)}
+    return network | {
+        "sizes": list(trainer.model.sizes),
         "seed": trainer.seed,
         "batch": s.batch,
         "drop_last": s.drop_last,

@@ -13,9 +13,11 @@ from chipsim.errors import DataError
 from eventprop_apps.data.batches import batches
 from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.kernels.factors import Factors
-from eventprop_apps.losses.ttfs import TTFSLoss, predictions
-from eventprop_apps.offchip.batch import run_batch
-from eventprop_apps.offchip.network import OffchipNetwork
+from eventprop_apps.losses.api import Outputs
+from eventprop_apps.losses.ttfs import TTFSLoss
+from eventprop_apps.model import Model
+from eventprop_apps.offchip.batch import BatchResult, run_batch
+from eventprop_apps.offchip.network import OffchipNetwork, check_layers
 from eventprop_apps.optimisers.adam import AdamSettings, flatten, unflatten
 from eventprop_apps.optimisers.api import OptimiserSettings
 from eventprop_apps.optimisers.clip import clip_factor, clip_gradient
@@ -36,7 +38,7 @@ class TrainSettings:
         Leave out an incomplete last batch.
     factors, dt_ms, tau_mem_ms, tau_syn_ms
         As in `Factors.make`, for all layers.
-    loss : TTFSLoss
+    loss : Loss
         Loss of a batch.
     adam : AdamSettings
         The optimiser's settings.
@@ -57,7 +59,7 @@ class TrainSettings:
     dt_ms: float = 1.0
     tau_mem_ms: float = 20.0
     tau_syn_ms: float = 5.0
-    loss: TTFSLoss = field(default_factory=TTFSLoss)
+    loss: Any = field(default_factory=TTFSLoss)
     adam: AdamSettings = field(default_factory=AdamSettings)
     dtype: DTypeLike = np.float32
     optimiser: OptimiserSettings | None = None
@@ -107,7 +109,7 @@ class EpochRecord:
 
 
 class Trainer:
-    """Trains a feed-forward network on a data set.
+    """Trains a network on a data set.
 
     Parameters
     ----------
@@ -123,6 +125,9 @@ class Trainer:
         The run's seed: it orders the samples.
     validation : Dataset, optional
         Evaluated after every epoch; decides which weights are best and when to stop early.
+    model : Model, optional
+        Another network than plain LIF layers with the settings' constants: it says layers,
+        factors, loss and dtype, and the settings' own are not looked at.
 
     Raises
     ------
@@ -143,6 +148,7 @@ class Trainer:
         *,
         seed: int = 0,
         validation: Dataset | None = None,
+        model: Model | None = None,
     ) -> None:
         self.settings = settings or TrainSettings()
         self.train_set, self.test_set, self.seed = train, test, seed
@@ -153,15 +159,14 @@ class Trainer:
                 f"Trainer: got patience = {s.patience} without validation samples, which decide "
                 "when to stop; give validation=..., or patience = 0"
             )
-        constants = Factors.make(
-            s.factors, dt_ms=s.dt_ms, tau_mem_ms=s.tau_mem_ms, tau_syn_ms=s.tau_syn_ms
-        )
-        per_layer = [constants] * len(weights)
-        self.network = OffchipNetwork(weights, per_layer, s.batch, dtype=s.dtype)
-        self._evaluator = OffchipNetwork(weights, per_layer, EVALUATION_ROWS, dtype=s.dtype)
+        self.given_model = model
+        self.model = _plain_model(weights, train.steps, s) if model is None else model
+        self.network = OffchipNetwork.of_model(self.model, weights, s.batch)
+        self._evaluator = OffchipNetwork.of_model(self.model, weights, EVALUATION_ROWS)
         first = batches(seed, 0, len(train), s.batch, drop_last=s.drop_last)
-        self._vector = flatten(self.network.weights, s.dtype)
-        self.optimiser = (s.optimiser or s.adam).make(self._vector.size, len(first), s.dtype)
+        dtype = self.model.dtype
+        self._vector = flatten(self.network.weights, dtype)
+        self.optimiser = (s.optimiser or s.adam).make(self._vector.size, len(first), dtype)
         self.history: list[EpochRecord] = []
         self._best = self._vector.copy()
         self._best_epoch = 0
@@ -207,9 +212,9 @@ class Trainer:
         order = batches(self.seed, epoch, len(self.train_set), s.batch, drop_last=s.drop_last)
         for samples in order:
             labels = self.train_set.label[samples]
-            loss, times = self.run_update(samples, labels)
-            losses += loss
-            right += int((predictions(times) == labels).sum())
+            result = self._update(samples, labels)
+            losses += float(result.loss or 0.0)
+            right += self._right(result.outputs, labels)
             seen += samples.size
             spikes = [a + b for a, b in zip(spikes, self._spike_counts(samples.size), strict=True)]
         test = None if self.test_set is None else self.accuracy(self.test_set)
@@ -217,7 +222,7 @@ class Trainer:
         record = EpochRecord(
             epoch + 1,
             losses / len(order),
-            right / seen,
+            right / (seen * self.model.loss.heads),
             test,
             tuple(n / seen for n in spikes),
             held,
@@ -240,27 +245,39 @@ class Trainer:
         self, samples: NDArray[np.int64], labels: NDArray[np.int64]
     ) -> tuple[float, NDArray[np.int32]]:
         """Do one update on some training samples; return its loss and first spike times."""
-        events = self.train_set.events.take(samples)
-        result = run_batch(self.network, events, labels, loss=self.settings.loss)
+        result = self._update(samples, labels)
         assert result.loss is not None
-        gradient = flatten(result.gradients, self.settings.dtype)
+        return result.loss, result.first_spike_times
+
+    def _update(self, samples: NDArray[np.int64], labels: NDArray[np.int64]) -> BatchResult:
+        events = self.train_set.events.take(samples)
+        result = run_batch(self.network, events, labels, loss=self.model.loss)
+        gradient = flatten(result.gradients, self.model.dtype)
         if self.settings.clip_norm is not None:
             clip_gradient(gradient, self.settings.clip_norm)
         self.optimiser.update(self._vector, gradient)
         self._set_weights(self.network)
-        return result.loss, result.first_spike_times
+        return result
+
+    def _right(self, outputs: Outputs, labels: NDArray[np.int64]) -> int:
+        """Return how many labels are right, over all heads."""
+        chosen = self.model.loss.predict(outputs)
+        return int((chosen == labels.reshape(chosen.shape)).sum())
 
     def predict(self, data: Dataset) -> NDArray[np.int64]:
-        """Return the predicted class of every sample."""
+        """Return the predicted class of every sample; one column a head where there are several."""
         self._set_weights(self._evaluator)
         found = []
+        loss = self.model.loss
         for at in range(0, len(data), EVALUATION_ROWS):
             events = data.events.take(slice(at, at + EVALUATION_ROWS))
-            found.append(predictions(self._evaluator.forward(events)))
-        return np.concatenate(found)
+            first = self._evaluator.forward(events)
+            found.append(loss.predict(self._evaluator.outputs(first, events.steps, loss.reads)))
+        columns = np.concatenate(found)
+        return columns[:, 0] if loss.heads == 1 else columns
 
     def accuracy(self, data: Dataset) -> float:
-        """Return the share of samples whose label's output spikes first."""
+        """Return the share of samples whose label is predicted; the mean over the heads."""
         return float((self.predict(data) == data.label).mean())
 
     def state(self) -> dict[str, Any]:
@@ -303,3 +320,14 @@ class Trainer:
 
     def _spike_counts(self, rows: int) -> list[int]:
         return self.network.spike_counts(rows)
+
+
+def _plain_model(weights: Sequence[NDArray[Any]], steps: int, settings: TrainSettings) -> Model:
+    """Return the model of LIF layers that all have the settings' constants."""
+    s = settings
+    check_layers(weights)
+    factors = Factors.make(
+        s.factors, dt_ms=s.dt_ms, tau_mem_ms=s.tau_mem_ms, tau_syn_ms=s.tau_syn_ms
+    )
+    sizes = (weights[0].shape[1], *(w.shape[0] for w in weights))
+    return Model.make(sizes, steps, factors, s.loss, s.dtype)
