@@ -23,6 +23,7 @@ from chipsim.mapping.application import KINDS
 if TYPE_CHECKING:
     from chipsim.experiment.resolve import Experiment
     from chipsim.trace.rundir import RunDirectory
+    from eventprop_apps.kernels.factors import Factors
 
 YINYANG_LINES = 5
 """x, y, 1 − x, 1 − y and the bias line."""
@@ -61,6 +62,75 @@ class ModelSection(Section):
     """Decay per step: exp(-dt/tau), or euler: 1 - dt/tau."""
     dtype: Literal["float32", "float64"]
     """Arithmetic; float64 takes 64-bit payloads and is not the hardware's."""
+    threshold: Positive
+    """Firing threshold."""
+    recurrent: list[bool]
+    """Whether each layer's spikes come back to itself; an empty list: none."""
+    parts: list[Annotated[int, Field(ge=0)]]
+    """PEs of each layer, 0: as many as its SRAM asks for; an empty list: so for all layers."""
+    max_cycles: Positive | None = None
+    """Split layers until the expected work of a tick is at most this [PE cycles]."""
+    tau_mem_ms_by_layer: list[Positive] | None = None
+    """Time constant of the membrane of each layer [ms], instead of one for all."""
+    tau_syn_ms_by_layer: list[Positive] | None = None
+    """Time constant of the synaptic current of each layer [ms], instead of one for all."""
+    threshold_by_layer: list[Positive] | None = None
+    """Firing threshold of each layer, instead of one for all."""
+
+    def problems(self, readout: bool = False) -> list[str]:
+        """Return what is wrong between fields."""
+        layers = len(self.layers) - 1
+        named = {
+            name: getattr(self, name)
+            for name in (
+                "recurrent",
+                "parts",
+                "tau_mem_ms_by_layer",
+                "tau_syn_ms_by_layer",
+                "threshold_by_layer",
+            )
+        }
+        problems = [
+            f"model.{name}: got {len(values)} values, expected {layers}, one for each layer after "
+            f"the input of model.layers = {self.layers}"
+            for name, values in named.items()
+            if values and len(values) != layers
+        ]
+        if readout and len(self.recurrent) == layers and self.recurrent[-1]:
+            problems.append(
+                f"model.recurrent: got {self.recurrent}, expected false for the last layer: a "
+                "read-out has no spikes"
+            )
+        problems += [
+            f"model.parts: got {count} PEs for a layer of {size} neurons, expected at most {size}"
+            for count, size in zip(self.parts, self.layers[1:], strict=False)
+            if count > size
+        ]
+        times = [*(self.tau_mem_ms_by_layer or [self.tau_mem_ms])]
+        times += self.tau_syn_ms_by_layer or [self.tau_syn_ms]
+        if self.factors == "euler" and self.dt_ms >= min(times):
+            problems.append(
+                f"model.dt_ms: got {self.dt_ms}, expected less than the time constants "
+                f'({min(times)} ms) with factors = "euler"; take factors = "exp"'
+            )
+        return problems
+
+    def layer_factors(self) -> tuple[Factors, ...]:
+        """Return each layer's decay factors and threshold."""
+        from eventprop_apps.model import layer_factors
+
+        return layer_factors(
+            len(self.layers) - 1,
+            self.factors,
+            dt_ms=self.dt_ms,
+            tau_mem_ms=self.tau_mem_ms_by_layer or self.tau_mem_ms,
+            tau_syn_ms=self.tau_syn_ms_by_layer or self.tau_syn_ms,
+            threshold=self.threshold_by_layer or self.threshold,
+        )
+
+    def recurrences(self) -> tuple[bool, ...]:
+        """Return whether each layer is recurrent."""
+        return tuple(self.recurrent) or (False,) * (len(self.layers) - 1)
 
 
 class LossSection(Section):
@@ -104,6 +174,8 @@ class InitSection(Section):
 
     scales: list[Annotated[list[float], Field(min_length=2, max_length=2)]]
     """[s_mean, s_dev] for each layer of weights, from the input on."""
+    recurrent_scales: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    """[s_mean, s_dev] of all recurrent weights, by the layer's own size; [0, 1] if not given."""
     weights: Annotated[str, Field(min_length=1)] | None = None
     """Start from these weights instead: weights.npz, or the directory of a run."""
 
@@ -121,6 +193,7 @@ class YinYangModel(ExperimentModel):
         """Return what is wrong between fields."""
         return [
             *super().checks(),
+            *self.model.problems(),
             *self._layer_problems(),
             *self._size_problems(),
             *self._weight_problems(),
@@ -155,7 +228,7 @@ class YinYangModel(ExperimentModel):
         from eventprop_apps.offchip.weights import load_weights
 
         try:
-            load_weights(self.init.weights, self.model.layers)
+            load_weights(self.init.weights, self.model.layers, self.model.recurrences())
         except DataError as error:
             return [f"init.weights: {error}"]
         return []
@@ -171,12 +244,6 @@ class YinYangModel(ExperimentModel):
             problems.append(
                 f"data.first_step: got {self.data.first_step}, expected at most "
                 f"{self.model.steps - 1}, the last of model.steps = {self.model.steps}"
-            )
-        shortest = min(self.model.tau_mem_ms, self.model.tau_syn_ms)
-        if self.model.factors == "euler" and self.model.dt_ms >= shortest:
-            problems.append(
-                f"model.dt_ms: got {self.model.dt_ms}, expected less than the time constants "
-                f'({shortest} ms) with factors = "euler"; take factors = "exp"'
             )
         return problems
 

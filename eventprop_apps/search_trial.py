@@ -9,13 +9,12 @@ from multiprocessing.connection import Connection
 
 from chipsim.errors import ChipsimError
 from eventprop_apps.data.dataset import Dataset
-from eventprop_apps.data.init import initial_weights
 from eventprop_apps.data.yinyang import SEEDS, SIZES, yinyang
 from eventprop_apps.experiment import YinYangModel
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
 from eventprop_apps.offchip.weights import load_weights
 from eventprop_apps.optimisers.adam import AdamSettings
-from eventprop_apps.training import model_of
+from eventprop_apps.training import drawn_weights, model_of
 
 
 def offchip_trainer(values: YinYangModel, seed: int) -> Trainer:
@@ -36,22 +35,16 @@ def offchip_trainer(values: YinYangModel, seed: int) -> Trainer:
     settings = TrainSettings(
         epochs=values.train.epochs,
         batch=values.train.batch,
-        factors=values.model.factors,
-        dt_ms=values.model.dt_ms,
-        tau_mem_ms=values.model.tau_mem_ms,
-        tau_syn_ms=values.model.tau_syn_ms,
-        loss=model.loss,
         adam=AdamSettings(o.lr, o.beta1, o.beta2, o.epsilon, o.weight_decay, o.lr_decay),
-        dtype=model.dtype,
     )
     if values.init.weights is not None:
-        weights = load_weights(values.init.weights, model.sizes)
+        weights = load_weights(values.init.weights, model.sizes, model.recurrent)
     else:
-        weights = list(initial_weights(seed, model.sizes, [(m, s) for m, s in values.init.scales]))
+        weights = drawn_weights(values, seed)
     encoding = (values.model.steps, values.data.first_step)
     train = _samples(values.data.train_samples, values.data.train_seed, *encoding)
     held = _samples(SIZES["validation"], SEEDS["validation"], *encoding)
-    return Trainer(weights, train, None, settings, seed=seed, validation=held)
+    return Trainer(weights, train, None, settings, seed=seed, validation=held, model=model)
 
 
 def learning_curve(values: YinYangModel, seed: int) -> Iterator[float]:

@@ -35,7 +35,6 @@ from eventprop_apps.data.init import initial_weights
 from eventprop_apps.data.yinyang import yinyang
 from eventprop_apps.evaluation import sample_of
 from eventprop_apps.experiment import YinYangModel
-from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss, predictions
 from eventprop_apps.model import Model
 from eventprop_apps.offchip.weights import load_weights
@@ -75,26 +74,41 @@ def run_yinyang(
 def model_of(values: YinYangModel) -> Model:
     """Return the model that an experiment's sections describe."""
     section = values.model
-    factors = Factors.make(
-        section.factors,
-        dt_ms=section.dt_ms,
-        tau_mem_ms=section.tau_mem_ms,
-        tau_syn_ms=section.tau_syn_ms,
-    )
     loss = values.loss
     ttfs = (
         TTFSLoss(loss.xi, loss.alpha, loss.beta)
         if loss.form == "offchip"
         else TTFSLoss.on_chip(loss.tau0_ms, loss.tau1_ms, loss.alpha, dt_ms=section.dt_ms)
     )
-    return Model.make(tuple(section.layers), section.steps, factors, ttfs, section.dtype)
+    return Model.make(
+        section.layers,
+        section.steps,
+        section.layer_factors(),
+        ttfs,
+        section.dtype,
+        recurrent=section.recurrences(),
+    )
 
 
 def initial_weights_of(values: YinYangModel, model: Model, seed: int) -> list[NDArray[Any]]:
     """Return the weights of the file that ``init.weights`` names, or drawn ones."""
     if values.init.weights is not None:
-        return load_weights(values.init.weights, model.sizes)
-    return list(initial_weights(seed, model.sizes, [(m, s) for m, s in values.init.scales]))
+        return load_weights(values.init.weights, model.sizes, model.recurrent)
+    return drawn_weights(values, seed)
+
+
+def drawn_weights(values: YinYangModel, seed: int) -> list[NDArray[Any]]:
+    """Return the initial weights that a seed draws."""
+    mean, deviation = values.init.recurrent_scales or (0.0, 1.0)
+    return list(
+        initial_weights(
+            seed,
+            values.model.layers,
+            [(m, s) for m, s in values.init.scales],
+            recurrent=values.model.recurrences(),
+            recurrent_scales=(mean, deviation),
+        )
+    )
 
 
 def adam_of(values: YinYangModel, model: Model, batches_per_epoch: int) -> Adam:
@@ -186,6 +200,8 @@ class TrainingRun:
                 placer=values.mapping.placer,
                 seed=seed,
                 tick_us=values.tick.us,
+                parts=tuple(values.model.parts),
+                max_cycles=values.model.max_cycles,
             ),
             input_capacity=max(1, train.events.longest(), test.events.longest()),
             adam=adam_of(values, self.model, self.per_epoch),

@@ -19,6 +19,9 @@ def initial_weights(
     seed: int,
     sizes: Sequence[int],
     scales: Sequence[tuple[float, float]] = YINYANG_SCALES,
+    *,
+    recurrent: Sequence[bool] = (),
+    recurrent_scales: tuple[float, float] = (0.0, 1.0),
 ) -> list[NDArray[np.float64]]:
     """Return normally distributed weights, N(s_mu/sqrt(fan_in), s_sigma/sqrt(fan_in)).
 
@@ -30,11 +33,16 @@ def initial_weights(
         Input lines, then neurons of each layer; (5, 120, 3) has two layers.
     scales : sequence of (float, float)
         s_mu and s_sigma of each layer, s_sigma at least 0.
+    recurrent : sequence of bool, optional
+        Layers that also get weights R from themselves, from the stream ``("init", "recurrent",
+        l)``; W does not depend on it.
+    recurrent_scales : (float, float)
+        s_mu and s_sigma of R, over the root of the layer's own size.
 
     Returns
     -------
     list of ndarray, shape (n_out, n_in), float64
-        One array a layer.
+        One array a layer; of a recurrent one ``[W | R]``, shape (n_out, n_in + n_out).
 
     Raises
     ------
@@ -46,9 +54,10 @@ def initial_weights(
             f"initial_weights: got sizes {list(sizes)} and {len(scales)} pairs of scales, "
             "expected at least two positive sizes and one pair for each layer after the input"
         )
-    if not all(math.isfinite(mu) and math.isfinite(s) and s >= 0 for mu, s in scales):
+    every = [*scales, recurrent_scales]
+    if not all(math.isfinite(mu) and math.isfinite(s) and s >= 0 for mu, s in every):
         raise DataError(
-            f"initial_weights: got scales {list(scales)}, expected finite pairs (s_mu, s_sigma) "
+            f"initial_weights: got scales {every}, expected finite pairs (s_mu, s_sigma) "
             "with s_sigma of at least 0"
         )
     weights = []
@@ -56,5 +65,10 @@ def initial_weights(
         n_in, n_out = sizes[layer], sizes[layer + 1]
         root = math.sqrt(n_in)
         stream = rng(seed, "init", "weights", layer)
-        weights.append(stream.normal(mu / root, sigma / root, (n_out, n_in)))
+        own = stream.normal(mu / root, sigma / root, (n_out, n_in))
+        if layer < len(recurrent) and recurrent[layer]:
+            mean, deviation = (scale / math.sqrt(n_out) for scale in recurrent_scales)
+            back = rng(seed, "init", "recurrent", layer).normal(mean, deviation, (n_out, n_out))
+            own = np.concatenate([own, back], axis=1)
+        weights.append(own)
     return weights

@@ -32,7 +32,9 @@ def save_weights(path: str | Path, weights: Sequence[NDArray[Any]]) -> None:
     replace_file(Path(path), npz_bytes(arrays))
 
 
-def load_weights(path: str | Path, sizes: Sequence[int] | None = None) -> list[NDArray[Any]]:
+def load_weights(
+    path: str | Path, sizes: Sequence[int] | None = None, recurrent: Sequence[bool] = ()
+) -> list[NDArray[Any]]:
     """Return the weights of a file or of a run directory.
 
     Parameters
@@ -41,6 +43,8 @@ def load_weights(path: str | Path, sizes: Sequence[int] | None = None) -> list[N
         An ``.npz`` file with the arrays layer0, layer1, ..., or a directory with ``weights.npz``.
     sizes : sequence of int, optional
         Input lines, then neurons of each layer, that the weights have to fit.
+    recurrent : sequence of bool, optional
+        Layers whose weights are ``[W | R]``, of shape (n_out, n_in + n_out).
 
     Returns
     -------
@@ -61,7 +65,7 @@ def load_weights(path: str | Path, sizes: Sequence[int] | None = None) -> list[N
             f"{PREFIX}1 and so on, one a layer; take weights.npz of a run or of save_weights"
         )
     weights = [arrays[name] for name in names]
-    _check(path, weights, sizes)
+    _check(path, weights, sizes, tuple(recurrent) or (False,) * len(weights))
     return weights
 
 
@@ -104,7 +108,12 @@ def replace_file(path: Path, data: bytes) -> None:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _check(path: Path, weights: list[NDArray[Any]], sizes: Sequence[int] | None) -> None:
+def _check(
+    path: Path,
+    weights: list[NDArray[Any]],
+    sizes: Sequence[int] | None,
+    recurrent: Sequence[bool],
+) -> None:
     shapes = [w.shape for w in weights]
     for layer, w in enumerate(weights):
         if w.ndim != 2 or not np.issubdtype(w.dtype, np.floating) or 0 in w.shape:
@@ -114,9 +123,13 @@ def _check(path: Path, weights: list[NDArray[Any]], sizes: Sequence[int] | None)
             )
         if not np.isfinite(w).all():
             raise DataError(f"{path}: {PREFIX}{layer}: holds values that are not finite")
+    if len(recurrent) != len(shapes):
+        raise DataError(f"{path}: got {len(shapes)} layers, expected {len(recurrent)}")
+    whole = shapes
+    shapes = [(n, m - n * own) for (n, m), own in zip(whole, recurrent, strict=True)]
     found = [shapes[0][1], *(shape[0] for shape in shapes)]
     if any(shape[1] != below for shape, below in zip(shapes, found[:-1], strict=True)):
-        raise DataError(f"{path}: got layers of shapes {shapes}, which do not fit each other")
+        raise DataError(f"{path}: got layers of shapes {whole}, which do not fit each other")
     if sizes is not None and found != list(sizes):
         raise DataError(
             f"{path}: got weights of a {'-'.join(map(str, found))} network, expected "

@@ -36,7 +36,7 @@ def test_the_default_is_the_authors_configuration() -> None:
     values = resolve("yinyang").values.model_dump(exclude_none=True)
     assert values["model"] == {
         "layers": [5, 120, 3], "steps": 27, "dt_ms": 1.0, "tau_mem_ms": 20.0, "tau_syn_ms": 5.0,
-        "factors": "exp", "dtype": "float32",
+        "factors": "exp", "dtype": "float32", "threshold": 1.0, "recurrent": [], "parts": [],
     }  # fmt: skip
     assert values["loss"] == {
         "form": "offchip", "xi": 1.5, "alpha": 0.01, "beta": 100.0, "tau0_ms": 0.5, "tau1_ms": 6.4,
