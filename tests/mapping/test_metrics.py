@@ -117,7 +117,7 @@ def test_as_dict_is_plain() -> None:
     def plain(value: object) -> bool:
         if isinstance(value, dict):
             return all(plain(item) for item in value.values())
-        return type(value) in (str, int, float)
+        return value is None or type(value) in (str, int, float)
 
     assert plain(map_application(replicas(3), machine("spinnaker2")).metrics().as_dict())
 
