@@ -16,6 +16,9 @@ import numpy as np
 from chipsim.errors import MappingError
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.mapping.application import Application, Net, Place, Transport, Vertex
+from eventprop_apps.exchange.options import ExchangeOptions
+from eventprop_apps.exchange.pieces import cut
+from eventprop_apps.exchange.tree import edges
 from eventprop_apps.keys import ErrorKey, SpikeKey, bits_for
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block, blocks
@@ -23,6 +26,10 @@ from eventprop_apps.traffic import Traffic
 
 OPTIMISER = "optimiser"
 HOST = "host"
+CLIP_NET = "clip"
+"""From the last shard to the others: the sum of squares of the whole gradient."""
+PES_PER_QPE = 4
+"""Optimisers without a group: the paper's placement keeps one QPE for them."""
 PAYLOAD_BITS = 128
 PAYLOAD_WORDS = PAYLOAD_BITS // 32
 
@@ -67,9 +74,27 @@ def gradient_from(replica: int, layer: int, part: int = 0) -> str:
     return f"r{replica}/gradient{layer}{_part(part)}"
 
 
-def weights_to(layer: int, part: int = 0) -> str:
-    """Return the net that carries the new weights of a layer's part to all replicas."""
-    return f"weights{layer}{_part(part)}"
+def weights_to(layer: int, part: int = 0, shard: int | None = None) -> str:
+    """Return the net that carries the new weights of a layer's part to all replicas.
+
+    ``shard`` names the optimiser PE where there are several.
+    """
+    return f"weights{layer}{_part(part)}" + ("" if shard is None else f"/{shard}")
+
+
+def optimiser_name(shard: int = 0) -> str:
+    """Return the name of an optimiser vertex."""
+    return OPTIMISER + (str(shard) if shard else "")
+
+
+def norm_net(shard: int) -> str:
+    """Return the net from a shard to the next: the sum of the gradient's squares so far."""
+    return f"norm{shard}"
+
+
+def dram_name(interface: int) -> str:
+    """Return the name of a DRAM interface's vertex."""
+    return f"dram{interface}"
 
 
 def _part(part: int) -> str:
@@ -125,6 +150,31 @@ def host_place(machine: Machine) -> Place:
     )
 
 
+def drams(machine: Machine) -> list[Place]:
+    """Return where the machine's DRAM interfaces are.
+
+    Raises
+    ------
+    MappingError
+        If it has none.
+    """
+    found = [
+        Place(
+            int(machine.endpoint_x[end]),
+            int(machine.endpoint_y[end]),
+            int(machine.endpoint_index[end]),
+            int(machine.endpoint_chip[end]),
+        )
+        for end in np.flatnonzero(machine.endpoint_kind == EndpointKind.DRAM).tolist()
+    ]
+    if not found:
+        raise MappingError(
+            f"EventProp on {machine.name}",
+            ['it has no DRAM for the optimiser\'s state; take train.optimiser_state = "sram"'],
+        )
+    return found
+
+
 def build_application(
     model: Model,
     replicas: int,
@@ -134,6 +184,7 @@ def build_application(
     parts: Sequence[int] | None = None,
     traffic: Traffic | None = None,
     cycles: Mapping[str, float] | None = None,
+    exchange: ExchangeOptions | None = None,
 ) -> Application:
     """Return the application of ``replicas`` samples in parallel.
 
@@ -154,10 +205,13 @@ def build_application(
         Expected spikes; what the nets say of packets per tick follows from it.
     cycles : mapping of role to float, optional
         Estimated work per tick.
+    exchange : ExchangeOptions, optional
+        Where gradients go and weights come from; one optimiser PE by default.
     """
     work = cycles or {}
     pieces = blocks(model, parts)
-    wires = _Wires(model, pieces, replicas, traffic or Traffic.assumed(model))
+    options = exchange or ExchangeOptions()
+    wires = _Wires(model, pieces, replicas, traffic or Traffic.assumed(model), options)
     vertices: list[Vertex] = []
     nets: list[Net] = []
     for replica in range(replicas):
@@ -170,10 +224,46 @@ def build_application(
             Vertex(name, sram[role], work.get(role), group=replica) for name, role in roles
         ]
         nets += wires.of_replica(replica)
-    vertices.append(Vertex(OPTIMISER, sram["optimiser"]))
+    vertices += _optimisers(options, replicas, sram)
     vertices.append(Vertex(HOST, fixed=host_place(machine)))
     nets += wires.shared()
+    if options.state == "dram":
+        vertices += [Vertex(dram_name(k), fixed=place) for k, place in enumerate(drams(machine))]
+        nets += _state_nets(options, len(drams(machine)))
     return Application("eventprop", tuple(vertices), tuple(nets), transport)
+
+
+def _optimisers(
+    options: ExchangeOptions, replicas: int, sram: Mapping[str, Mapping[str, int]]
+) -> list[Vertex]:
+    """Return the optimiser's vertices; those beyond a QPE's four PEs come in groups."""
+    return [
+        Vertex(
+            optimiser_name(s),
+            sram[optimiser_name(s)],
+            group=None if s < PES_PER_QPE else replicas + s // PES_PER_QPE,
+        )
+        for s in range(options.optimisers)
+    ]
+
+
+def _state_nets(options: ExchangeOptions, interfaces: int) -> list[Net]:
+    """Return the nets of sums and moments between optimisers and DRAM, there and back."""
+    nets = []
+    for s in range(options.optimisers):
+        ends = (optimiser_name(s), dram_name(s % interfaces))
+        nets += [
+            Net(
+                f"{source}->{sink}",
+                source,
+                (sink,),
+                "gradient",
+                payload_bits=PAYLOAD_BITS,
+                dma=True,
+            )
+            for source, sink in (ends, ends[::-1])
+        ]
+    return nets
 
 
 @dataclass(frozen=True)
@@ -184,6 +274,7 @@ class _Wires:
     pieces: list[Block]
     replicas: int
     traffic: Traffic
+    options: ExchangeOptions
 
     def of_layer(self, layer: int) -> list[Block]:
         return [block for block in self.pieces if block.layer == layer]
@@ -212,15 +303,26 @@ class _Wires:
             Net(
                 gradient_from(replica, block.layer, block.part),
                 layer_name(replica, block.layer, block.part),
-                (OPTIMISER,),
+                self.gradient_sinks(replica, number),
                 "gradient",
                 payload_bits=PAYLOAD_BITS,
                 packets_per_tick={"exchange": float(packets_of_words(block.words))},
                 dma=True,
             )
-            for block in self.pieces
+            for number, block in enumerate(self.pieces)
         ]
         return nets
+
+    def gradient_sinks(self, replica: int, number: int) -> tuple[str, ...]:
+        """Return who reads the gradient of a replica's block: optimisers, and tree parents."""
+        block = self.pieces[number]
+        sinks = [
+            optimiser_name(s)
+            for s, own in enumerate(cut(self.pieces, self.options.optimisers))
+            if any(piece.block == number for piece in own)
+        ]
+        parents = [p for child, p in edges(self.replicas, self.options) if child == replica]
+        return (*sinks, *(layer_name(p, block.layer, block.part) for p in parents))
 
     def _up(self, replica: int, layer: int) -> list[Net]:
         """Return the nets of a layer's spikes, or of a read-out's values."""
@@ -265,19 +367,35 @@ class _Wires:
 
     def shared(self) -> list[Net]:
         replicas = range(self.replicas)
+        shards = cut(self.pieces, self.options.optimisers)
         nets = [
             Net(
-                weights_to(block.layer, block.part),
-                OPTIMISER,
-                tuple(layer_name(replica, block.layer, block.part) for replica in replicas),
+                weights_to(piece.layer, piece.part, s if len(shards) > 1 else None),
+                optimiser_name(s),
+                tuple(layer_name(replica, piece.layer, piece.part) for replica in replicas),
                 "weight",
-                bits_for(packets_of_words(block.words)),
+                bits_for(packets_of_words(piece.size * self.model.word_count)),
                 PAYLOAD_BITS,
                 "router_multicast",
-                {"exchange": float(packets_of_words(block.words))},
+                {"exchange": float(packets_of_words(piece.size * self.model.word_count))},
             )
-            for block in self.pieces
+            for s, own in enumerate(shards)
+            for piece in own
         ]
         loaded = tuple(name(r) for r in replicas for name in (input_name, loss_name))
         nets.append(Net("samples", HOST, loaded, "host", payload_bits=PAYLOAD_BITS, dma=True))
+        return nets + self._norms()
+
+    def _norms(self) -> list[Net]:
+        """Return the nets by which shards add up the gradient's norm."""
+        names = [optimiser_name(s) for s in range(self.options.optimisers)]
+        if len(names) < 2:
+            return []
+        nets = [
+            Net(norm_net(s), name, (names[s + 1],), "gradient", 1, 64)
+            for s, name in enumerate(names[:-1])
+        ]
+        nets.append(
+            Net(CLIP_NET, names[-1], tuple(names[:-1]), "gradient", 1, 64, "router_multicast")
+        )
         return nets

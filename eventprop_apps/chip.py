@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.errors import MappingError
 from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Transport
 from chipsim.mapping.files import read as read_mapping
@@ -20,16 +21,26 @@ from chipsim.sim.simulation import Simulation
 from chipsim.trace.recorder import Recorder
 from eventprop_apps import costs as eventprop_costs
 from eventprop_apps.application import (
-    OPTIMISER,
     build_application,
     errors_to,
     input_name,
     layer_name,
     loss_name,
+    optimiser_name,
     own_errors_to,
     require_chip,
     spikes_from,
     weights_to,
+)
+from eventprop_apps.exchange import (
+    TREE_BARRIER,
+    DramStore,
+    ExchangeOptions,
+    Master,
+    Piece,
+    SramStore,
+    TreeReducer,
+    cut,
 )
 from eventprop_apps.kernels.readout import ReadoutState
 from eventprop_apps.kernels.state import LayerState
@@ -38,17 +49,19 @@ from eventprop_apps.memory import (
     budgets,
     default_records,
     input_records,
+    optimiser_advice,
     output_records,
     own_records,
+    tree_buffers,
 )
 from eventprop_apps.model import Model
-from eventprop_apps.optimisers.adam import Adam
+from eventprop_apps.optimisers.api import Optimiser
 from eventprop_apps.partition import Block, blocks, bounds
 from eventprop_apps.programs.inbox import Strays
 from eventprop_apps.programs.input import InputKernel, InputProgram
 from eventprop_apps.programs.layer import LayerKernel, LayerProgram, ReadoutKernel
 from eventprop_apps.programs.loss import LossKernel, LossProgram
-from eventprop_apps.programs.optimiser import OptimiserProgram
+from eventprop_apps.programs.optimiser import OptimiserProgram, Shard
 from eventprop_apps.programs.plan import (
     BACKWARD_BARRIER,
     BATCH_BARRIER,
@@ -89,6 +102,8 @@ class ChipOptions:
         PEs of each layer, 0 for as many as its SRAM asks for; that for all layers if empty.
     max_cycles : float or None
         Split layers further, until the expected work of a tick is at most this [PE cycles].
+    exchange : ExchangeOptions
+        Where gradients are summed and weights updated.
     mapping_file : str
         Take placement, routes and keys from this file instead of placing and routing.
     """
@@ -104,6 +119,7 @@ class ChipOptions:
     spike_records: int = 0
     parts: tuple[int, ...] = ()
     max_cycles: float | None = None
+    exchange: ExchangeOptions = field(default_factory=ExchangeOptions)
     mapping_file: str = ""
 
 
@@ -121,8 +137,10 @@ class ChipRun:
     options : ChipOptions
     input_capacity : int
         Largest number of input spikes of a sample.
-    adam : Adam, optional
-        Needed where jobs update the weights.
+    optimiser : Optimiser, optional
+        Needed where jobs update the weights; over all of them in one vector.
+    clip_norm : float, optional
+        Largest norm of a batch's gradient over all weights.
     given_errors : bool
         Whether jobs carry dL/dt instead of labels.
     on_done : callable, optional
@@ -140,7 +158,8 @@ class ChipRun:
         options: ChipOptions,
         *,
         input_capacity: int,
-        adam: Adam | None = None,
+        optimiser: Optimiser | None = None,
+        clip_norm: float | None = None,
         given_errors: bool = False,
         on_done: OnDone | None = None,
         recorder: Recorder | None = None,
@@ -153,7 +172,9 @@ class ChipRun:
         require_chip(sum(options.parts) or model.layers, options.replicas, machine)
         table = eventprop_costs.shipped() if costs is None else costs
         traffic = Traffic.assumed(model)
-        limit = machine.description.integer("pe.app_data_kb") * 1024
+        self._limit = machine.description.integer("pe.app_data_kb") * 1024
+        exchange = options.exchange
+        limit = self._limit - tree_buffers(exchange)
         self.parts = choose_parts(
             model, input_capacity, limit, options.parts,
             costs=table, max_cycles=options.max_cycles, traffic=traffic,
@@ -161,19 +182,24 @@ class ChipRun:
         self.blocks = blocks(model, self.parts)
         records = self._records(limit, input_capacity)
         outstanding = machine.description.integer("dma.max_outstanding")
-        self.sram = budgets(model, input_capacity, records, outstanding, self.blocks)
+        moments = 2 if optimiser is None else len(optimiser.moments())
+        self.sram = budgets(
+            model, input_capacity, records, outstanding, self.blocks, exchange, moments
+        )
         cycles = {
             b.name: cycles_per_tick(model, b, (*self.parts[1:], 1)[b.layer], table, traffic)
             for b in self.blocks
         }
         application = build_application(
             model, options.replicas, machine, self.sram, options.transport, self.parts, traffic,
-            cycles,
+            cycles, exchange,
         )  # fmt: skip
         self.mapping = self._map(application, machine)
         self.plan = Plan(jobs, self._job_done)
         self._make_kernels(weights, records, given_errors)
-        programs = self._make_programs(weights, adam)
+        flat = np.concatenate([np.asarray(w, model.dtype).reshape(-1) for w in weights])
+        self.master = Master(flat, optimiser, clip_norm)
+        programs = self._make_programs()
         self.simulation = Simulation(
             self.mapping,
             programs,
@@ -191,7 +217,15 @@ class ChipRun:
         options = self.options
         if options.mapping_file:
             return read_mapping(options.mapping_file, machine, application)
-        return map_application(application, machine, options.placer, options.router, options.seed)
+        try:
+            return map_application(
+                application, machine, options.placer, options.router, options.seed
+            )
+        except MappingError as error:
+            advice = optimiser_advice(self.sram, self.blocks, self._limit, options.exchange)
+            if not advice:
+                raise
+            raise MappingError(error.subject, [*error.problems, *advice]) from error
 
     def _records(self, limit: int, input_capacity: int) -> list[int]:
         per_neuron = self.options.spike_records
@@ -232,9 +266,7 @@ class ChipRun:
         )
         return ReadoutKernel(model, block, state, readout, nets)
 
-    def _make_programs(
-        self, weights: Sequence[NDArray[Any]], adam: Adam | None
-    ) -> dict[str, Program]:
+    def _make_programs(self) -> dict[str, Program]:
         model, plan = self.model, self.plan
         placement = {str(name): int(end) for name, end in self.mapping.placement.items()}
         replicas = range(self.options.replicas)
@@ -249,21 +281,69 @@ class ChipRun:
             programs[input_name(r)] = InputProgram(
                 r, self.input, plan, self.feeder, model.steps, self.sram["input"]
             )
-            for kernel in self.layers:
+            for number, kernel in enumerate(self.layers):
                 block = kernel.block
                 programs[layer_name(r, block.layer, block.part)] = LayerProgram(
-                    r, kernel, plan, index[weights_to(block.layer, block.part)],
-                    self.sram[block.name],
+                    r, kernel, plan, self._weight_nets(number, index), self.sram[block.name],
+                    self._reducer(r, number, placement),
                 )  # fmt: skip
             programs[loss_name(r)] = LossProgram(r, self.loss, plan, self.feeder, self.sram["loss"])
-        sources = [
-            [placement[layer_name(r, b.layer, b.part)] for b in self.blocks] for r in replicas
+        return programs | self._make_optimisers(placement)
+
+    def _weight_nets(self, block: int, index: Mapping[str, int]) -> list[tuple[int, int, int]]:
+        """Return the nets that bring a block's weights: number, first word, words."""
+        shards, count = self._shards, self.model.word_count
+        return [
+            (index[self._weights_to(piece, s)], piece.first * count, piece.size * count)
+            for s, own in enumerate(shards)
+            for piece in own
+            if piece.block == block
         ]
-        nets = [weights_to(b.layer, b.part) for b in self.blocks]
-        self.optimiser = OptimiserProgram(
-            model, list(weights), adam, plan, sources, nets, self.sram["optimiser"]
+
+    def _weights_to(self, piece: Piece, shard: int) -> str:
+        return weights_to(piece.layer, piece.part, shard if len(self._shards) > 1 else None)
+
+    @property
+    def _shards(self) -> list[list[Piece]]:
+        return cut(self.blocks, self.options.exchange.optimisers)
+
+    def _reducer(
+        self, replica: int, block: int, placement: Mapping[str, int]
+    ) -> TreeReducer | None:
+        """Return a layer PE's part in the tree, if there is one."""
+        options = self.options.exchange
+        if options.strategy != "tree":
+            return None
+        own = self.blocks[block]
+        return TreeReducer(
+            replica,
+            Piece(block, own.layer, own.part, 0, own.size, own.start),
+            [placement[layer_name(r, own.layer, own.part)] for r in range(self.options.replicas)],
+            self.layers[block].state.gradient[replica],
+            options,
         )
-        programs[OPTIMISER] = self.optimiser
+
+    def _make_optimisers(self, placement: Mapping[str, int]) -> dict[str, Program]:
+        exchange, shards = self.options.exchange, self._shards
+        sources = [
+            [placement[layer_name(r, b.layer, b.part)] for b in self.blocks]
+            for r in range(self.options.replicas)
+        ]
+        interfaces = sorted(name for name in placement if name.startswith("dram"))
+        self.stores: list[SramStore | DramStore] = []
+        programs: dict[str, Program] = {}
+        for s, pieces in enumerate(shards):
+            name = optimiser_name(s)
+            store: SramStore | DramStore = SramStore(self.master, pieces)
+            if interfaces:
+                end = placement[interfaces[s % len(interfaces)]]
+                store = DramStore(self.master, pieces, end, name)
+            self.stores.append(store)
+            nets = [self._weights_to(piece, s) for piece in pieces]
+            programs[name] = OptimiserProgram(
+                Shard(s, len(shards), pieces, nets, sources),
+                self.master, store, self.plan, exchange, self.sram[name],
+            )  # fmt: skip
         return programs
 
     def _connect(self) -> None:
@@ -285,6 +365,12 @@ class ChipRun:
             names = [layer_name(r, kernel.layer, kernel.block.part) for r in replicas]
             simulation.bind(kernel, names)
         simulation.bind(self.loss, [loss_name(r) for r in replicas])
+        for store in self.stores:
+            if isinstance(store, DramStore):
+                memory = simulation.memory(store.endpoint).sram
+                for region, array in store.regions().items():
+                    memory.reserve(region, array.nbytes)
+                    memory.map(region, array)
         self._declare_barriers()
 
     def _connect_layer(self, kernel: LayerKernel) -> None:
@@ -343,7 +429,10 @@ class ChipRun:
         replicas = range(self.options.replicas)
         layers = [layer_name(r, b.layer, b.part) for r in replicas for b in self.blocks]
         simulation.add_barrier(BEGIN_BARRIER, list(simulation.pes))
-        backward = simulation.add_barrier(BACKWARD_BARRIER, [*layers, OPTIMISER])
+        optimisers = [optimiser_name(s) for s in range(self.options.exchange.optimisers)]
+        backward = simulation.add_barrier(BACKWARD_BARRIER, [*layers, *optimisers])
+        if self.options.exchange.strategy == "tree":
+            simulation.add_barrier(TREE_BARRIER, [*layers, *optimisers])
         backward.on_release.append(lambda _: simulation.tracer.enter("exchange", self.plan.done))
         batch = simulation.add_barrier(BATCH_BARRIER, list(simulation.pes))
         batch.on_release.append(lambda _: self.plan.finish())
@@ -368,19 +457,18 @@ class ChipRun:
     @property
     def weights(self) -> list[NDArray[Any]]:
         """The optimiser's weights, one array of shape (n_out, n_in) a layer (copies)."""
-        return self._by_layer(self.optimiser.weights)
+        return self._by_layer(self.master.weights)
 
     @property
     def gradients(self) -> list[NDArray[Any]]:
         """The gradients gathered last, one array of shape (n_out, n_in) a layer (copies)."""
-        return self._by_layer(self.optimiser.sums)
+        return self._by_layer(self.master.sums)
 
-    def _by_layer(self, pieces: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Return the blocks' values, which follow one another, as one array a layer."""
-        flat = np.concatenate(pieces)
+    def _by_layer(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the blocks' values, which follow one another, as one array a layer (copies)."""
         ends = np.cumsum([0, *(out * into for out, into in self._shapes())])
         return [
-            flat[first:stop].reshape(shape)
+            flat[first:stop].reshape(shape).copy()
             for first, stop, shape in zip(ends[:-1], ends[1:], self._shapes(), strict=True)
         ]
 

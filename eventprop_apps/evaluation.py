@@ -239,7 +239,7 @@ def _on_chip(
         input_capacity=max(1, events.longest()), given_errors=given, on_done=on_done,
         probes=probes,
     )  # fmt: skip
-    run.optimiser.keep_sums = True
+    run.master.keep_sums = True
     spikes = _spike_arrays(run, samples)
     run.run()
     # As off the chip: sample by sample, ascending, then the regularisers layer by layer.

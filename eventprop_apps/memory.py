@@ -6,14 +6,19 @@ mapping, and enforced when the simulation starts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from eventprop_apps.exchange import CHUNK_WORDS
+from eventprop_apps.application import optimiser_name
+from eventprop_apps.exchange.options import ExchangeOptions, State
+from eventprop_apps.exchange.pieces import ALIGN, CHUNK_WORDS, cut
+from eventprop_apps.exchange.tree import TREE_READS
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block, blocks
 
 SPIKE_RECORD_BYTES = 4
 """Neuron and step of a recorded spike, 16 bit each; Vdot and error come on top."""
+MOST_SHARDS = 64
+"""Optimiser PEs that advice goes up to."""
 
 
 def default_records(
@@ -89,8 +94,10 @@ def budgets(
     records: Sequence[int],
     outstanding: int,
     pieces: Sequence[Block] | None = None,
+    exchange: ExchangeOptions | None = None,
+    moments: int = 2,
 ) -> dict[str, dict[str, int]]:
-    """Return regions and bytes of the roles ``input``, every block's name, ``loss``, ``optimiser``.
+    """Return regions and bytes of the roles ``input``, every block's name, ``loss``, optimisers.
 
     Parameters
     ----------
@@ -103,6 +110,10 @@ def budgets(
         Gradient reads that the optimiser keeps under way.
     pieces : sequence of Block, optional
         One block a layer by default.
+    exchange : ExchangeOptions, optional
+        One optimiser PE by default.
+    moments : int
+        Numbers of optimiser state for each weight: 2 for Adam, 1 for SGD.
     """
     number = model.dtype.itemsize
     sample = 4 * (input_capacity + 1)
@@ -118,13 +129,89 @@ def budgets(
             "loss": outputs * number,
             "spikes": SPIKE_RECORD_BYTES * output_records(model, records),
         },
-        "optimiser": {
-            "weights": model.weights * number,
-            "sums": model.weights * number,
-            "moments": 2 * model.weights * number,
-            "read_buffers": 4 * CHUNK_WORDS * outstanding,
-        },
     }
-    for block in blocks(model) if pieces is None else pieces:
+    options = exchange or ExchangeOptions()
+    held = blocks(model) if pieces is None else pieces
+    for s, own in enumerate(cut(held, options.optimisers)):
+        size = sum(piece.size for piece in own)
+        roles[optimiser_name(s)] = optimiser_regions(size, number, moments, outstanding, options)
+    for block in held:
         roles[block.name] = layer_regions(model, block, records)
+        if options.strategy == "tree":
+            roles[block.name]["read_buffers"] = tree_buffers(options)
     return roles
+
+
+def optimiser_regions(
+    size: int, number: int, moments: int, outstanding: int, options: ExchangeOptions
+) -> dict[str, int]:
+    """Return regions and bytes of an optimiser PE.
+
+    Parameters
+    ----------
+    size : int
+        Weights that it serves.
+    number : int
+        Bytes of a number.
+    moments : int
+        Numbers of state for each weight.
+    outstanding : int
+        Gradient reads under way.
+    options : ExchangeOptions
+    """
+    held = size if options.state == "sram" else 4 * CHUNK_WORDS // number
+    return {
+        "weights": size * number,
+        "sums": held * number,
+        "moments": moments * held * number,
+        "read_buffers": 4 * CHUNK_WORDS * outstanding,
+    }
+
+
+def tree_buffers(options: ExchangeOptions) -> int:
+    """Return the bytes that a layer's PE needs for its part in a reduction tree."""
+    return 4 * CHUNK_WORDS * TREE_READS if options.strategy == "tree" else 0
+
+
+def optimiser_advice(
+    sram: Mapping[str, Mapping[str, int]],
+    pieces: Sequence[Block],
+    limit: int,
+    options: ExchangeOptions,
+) -> list[str]:
+    """Return what to do where an optimiser does not fit its PE; nothing where all do.
+
+    Parameters
+    ----------
+    sram : mapping of role to regions
+        From `budgets`.
+    pieces : sequence of Block
+    limit : int
+        Bytes of a PE.
+    options : ExchangeOptions
+    """
+    need, shard = max((sum(sram[optimiser_name(s)].values()), s) for s in range(options.optimisers))
+    if need <= limit:
+        return []
+    regions = sram[optimiser_name(shard)]
+    weights = sum(block.size for block in pieces)
+    number = max(1, sum(sram[optimiser_name(s)]["weights"] for s in range(options.optimisers)))
+    number //= weights
+    moments = regions["moments"] // max(1, regions["sums"])
+    outstanding = regions["read_buffers"] // (4 * CHUNK_WORDS)
+    ways = []
+    states: tuple[tuple[State, str], ...] = (
+        ("sram", ""),
+        ("dram", ' and train.optimiser_state = "dram"'),
+    )
+    for state, setting in states:
+        for shards in range(1, MOST_SHARDS + 1):
+            trial = ExchangeOptions("sharded", shards=shards, state=state)
+            share = -(-weights // shards) + ALIGN
+            if sum(optimiser_regions(share, number, moments, outstanding, trial).values()) <= limit:
+                ways.append(f'train.exchange = "sharded" with train.shards >= {shards}{setting}')
+                break
+    return [
+        f"{optimiser_name(shard)!r} needs {need} bytes, a PE has {limit}: take "
+        + (", or ".join(ways) or "a smaller network")
+    ]

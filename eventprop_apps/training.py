@@ -204,7 +204,7 @@ class TrainingRun:
                 max_cycles=values.model.max_cycles,
             ),
             input_capacity=max(1, train.events.longest(), test.events.longest()),
-            adam=adam_of(values, self.model, self.per_epoch),
+            optimiser=adam_of(values, self.model, self.per_epoch),
             on_done=self._on_done,
             recorder=recorder,
         )

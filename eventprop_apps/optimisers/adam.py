@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -170,6 +170,7 @@ class Adam:
     updates: int = 0
     m: NDArray[Any] = field(init=False, repr=False)
     v: NDArray[Any] = field(init=False, repr=False)
+    operation: ClassVar[str] = "adam_update"
 
     def __post_init__(self) -> None:
         if self.words < 1 or self.batches_per_epoch < 1:
@@ -195,6 +196,10 @@ class Adam:
         """Update all ``weights`` (flat, contiguous) in place and count the update."""
         self.update_part(weights, gradient, 0, self.next_scalars())
         self.updates += 1
+
+    def moments(self) -> list[NDArray[Any]]:
+        """Return the first and the second moment, shape (words,) each, as views."""
+        return [self.m, self.v]
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint needs."""

@@ -8,7 +8,7 @@ Loshchilov, Hutter 2019, arXiv 1711.05101.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -45,6 +45,8 @@ class AdamWSettings(AdamSettings):
 
 class AdamW(Adam):
     """State of AdamW over one flat vector of weights; see `Adam` for its parameters."""
+
+    operation: ClassVar[str] = "adamw_update"
 
     def update_part(
         self, weights: NDArray[Any], gradient: NDArray[Any], start: int, scalars: NDArray[Any]

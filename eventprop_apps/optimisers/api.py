@@ -16,6 +16,10 @@ class Optimiser(Protocol):
 
     updates: int
 
+    @property
+    def operation(self) -> str:
+        """What updating a weight costs: an operation of ``costs.toml``."""
+
     def next_scalars(self) -> NDArray[Any]:
         """Return the scalars of the update that comes next."""
 
@@ -26,6 +30,9 @@ class Optimiser(Protocol):
 
     def update(self, weights: NDArray[Any], gradient: NDArray[Any]) -> None:
         """Update all ``weights`` (flat, contiguous) in place and count the update."""
+
+    def moments(self) -> list[NDArray[Any]]:
+        """Return the arrays of the state, one number for each weight, as views."""
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint needs: numbers and arrays by name."""

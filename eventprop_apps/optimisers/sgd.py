@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -95,6 +95,7 @@ class SGD:
     dtype: DTypeLike = np.float32
     updates: int = 0
     v: NDArray[Any] = field(init=False, repr=False)
+    operation: ClassVar[str] = "sgd_update"
 
     def __post_init__(self) -> None:
         if self.words < 1 or self.batches_per_epoch < 1:
@@ -125,6 +126,10 @@ class SGD:
         """Update all ``weights`` (flat, contiguous) in place and count the update."""
         self.update_part(weights, gradient, 0, self.next_scalars())
         self.updates += 1
+
+    def moments(self) -> list[NDArray[Any]]:
+        """Return the velocity, shape (words,), as a view."""
+        return [self.v]
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint needs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from chipsim.errors import ProgramError
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
 from chipsim.sim.sends import SendPlan
-from eventprop_apps.exchange import WeightReceiver
+from eventprop_apps.exchange import TreeReducer, WeightReceiver
 from eventprop_apps.kernels.layer import (
     OPERATIONS,
     backward_rows,
@@ -258,14 +258,22 @@ class LayerProgram(Program):
     """Runs its layer's kernel, then takes new weights from the optimiser."""
 
     def __init__(
-        self, replica: int, kernel: LayerKernel, plan: Plan, weight_net: int, sram: dict[str, int]
+        self,
+        replica: int,
+        kernel: LayerKernel,
+        plan: Plan,
+        weight_nets: Sequence[tuple[int, int, int]],
+        sram: dict[str, int],
+        reducer: TreeReducer | None = None,
     ) -> None:
         self.replica = replica
         self.kernel = kernel
         self.plan = plan
-        self.weight_net = weight_net
         self._sram = sram
-        self.receiver = WeightReceiver(replica, kernel.layer, kernel.state.weights[replica])
+        self.reducer = reducer
+        self.receiver = WeightReceiver(
+            replica, kernel.layer, kernel.state.weights[replica], weight_nets, kernel.block.part
+        )
 
     def sram(self) -> dict[str, int]:
         """Return weights, gradient, state and records."""
@@ -286,6 +294,8 @@ class LayerProgram(Program):
             yield pe.step(kernel, ticks=2 * steps if job.backward else steps + 1)
             if job.backward:
                 yield pe.barrier(BACKWARD_BARRIER)
+                if self.reducer is not None:
+                    yield from self.reducer.run(pe, len(job))
             if job.update:
                 yield from self._new_weights(pe)
             yield pe.barrier(BATCH_BARRIER)
@@ -299,8 +309,5 @@ class LayerProgram(Program):
         while receiver.left:
             count = min(receiver.left, at_once)
             packets = yield pe.receive(count, on_stall=receiver.lost)
-            ours = packets.net == self.weight_net
-            strangers = len(packets) - int(np.count_nonzero(ours))
-            self.kernel.strays.stale_phase += strangers
-            receiver.take(packets.select(ours) if strangers else packets)
+            self.kernel.strays.stale_phase += receiver.take(packets)
             pe.work(weight_word=4 * len(packets))

@@ -2,65 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from chipsim.errors import ExchangeError
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Program
-from eventprop_apps.exchange import broadcast, gather
-from eventprop_apps.model import Model
-from eventprop_apps.optimisers.adam import Adam
+from eventprop_apps.application import CLIP_NET, norm_net
+from eventprop_apps.exchange import (
+    TREE_BARRIER,
+    DramStore,
+    ExchangeOptions,
+    Master,
+    Piece,
+    SramStore,
+    broadcast,
+    gather,
+    roots,
+)
+from eventprop_apps.optimisers.clip import clip_factor
 from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, BEGIN_BARRIER, Plan
 
 
-class OptimiserProgram(Program):
-    """Holds the master copy of the weights and the optimiser's state.
-
-    Parameters
-    ----------
-    model : Model
-    weights : list of ndarray, shape (n_out, n_in)
-        Initial weights, in the model's dtype; copied into one vector.
-    adam : Adam or None
-        None gathers only (gradients for whoever reads them).
-    plan : Plan
-    sources : list of list of int
-        Endpoints of the layer programs, by replica and layer.
-    nets : list of str
-        Weight nets, by layer.
-    sram : dict of str to int
+@dataclass(frozen=True)
+class Shard:
+    """One optimiser PE.
 
     Attributes
     ----------
-    sums : list of ndarray, shape (n_out * n_in,)
-        Gathered gradients of the current batch.
+    number, of : int
+        Which of how many.
+    pieces : sequence of Piece
+        The weights that it serves.
+    nets : sequence of str
+        The weight net of each piece.
+    sources : sequence of sequence of int
+        Endpoints of the layer programs, by replica and block.
+    """
+
+    number: int
+    of: int
+    pieces: Sequence[Piece]
+    nets: Sequence[str]
+    sources: Sequence[Sequence[int]]
+
+
+class OptimiserProgram(Program):
+    """Holds a part of the master copy of the weights and of the optimiser's state.
+
+    Parameters
+    ----------
+    shard : Shard
+    master : Master
+    store : SramStore or DramStore
+        Where sums and moments lie.
+    plan : Plan
+    options : ExchangeOptions
+    sram : dict of str to int
     """
 
     def __init__(
         self,
-        model: Model,
-        weights: list[NDArray[Any]],
-        adam: Adam | None,
+        shard: Shard,
+        master: Master,
+        store: SramStore | DramStore,
         plan: Plan,
-        sources: list[list[int]],
-        nets: list[str],
+        options: ExchangeOptions,
         sram: dict[str, int],
     ) -> None:
-        self.model = model
-        self.weights = [np.array(w, dtype=model.dtype).reshape(-1) for w in weights]
-        self.sums = [np.zeros(len(w), dtype=model.dtype) for w in self.weights]
-        self.adam = adam
+        self.shard = shard
+        self.master = master
+        self.store = store
         self.plan = plan
-        self.sources = sources
-        self.nets = nets
-        self.keep_sums = False
+        self.options = options
         self._sram = sram
 
     def sram(self) -> dict[str, int]:
-        """Return weights, sums, moments and the buffers of reads under way."""
+        """Return weights, sums, moments and the buffers of transfers under way."""
         return self._sram
 
     def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
@@ -70,26 +91,57 @@ class OptimiserProgram(Program):
         while (job := self.plan.job(number)) is not None:
             if job.backward:
                 yield pe.barrier(BACKWARD_BARRIER)
-                yield from self._exchange(pe, len(job), job.update)
+                for _ in range(self.options.levels(len(job))):
+                    yield pe.barrier(TREE_BARRIER)
+                yield from self._gather(pe, len(job))
+                if job.update and self.master.optimiser is not None:
+                    yield from self._update(pe, number)
             yield pe.barrier(BATCH_BARRIER)
             number += 1
 
-    def _exchange(
-        self, pe: ProcessingElement, samples: int, update: bool
-    ) -> Generator[Any, Any, None]:
-        if not self.keep_sums:
-            for total in self.sums:
-                total[:] = 0
+    def _gather(self, pe: ProcessingElement, samples: int) -> Generator[Any, Any, None]:
+        if not self.master.keep_sums:
+            self.store.clear()
         outstanding = pe.simulation.dma(pe.endpoint).max_outstanding
-        yield from gather(pe, self.model, self.sources[:samples], self.sums, outstanding)
-        if not update or self.adam is None:
-            return
-        scalars = self.adam.next_scalars()
-        start = 0
-        for weights, total in zip(self.weights, self.sums, strict=True):
-            self.adam.update_part(weights, total, start, scalars)
-            start += len(weights)
-        self.adam.updates += 1
-        yield pe.compute(adam_update=start)
-        for net, weights in zip(self.nets, self.weights, strict=True):
-            broadcast(pe, net, weights)
+        tree = self.options.strategy == "tree"
+        replicas = roots(samples, self.options) if tree else range(samples)
+        sources = [(replica, self.shard.sources[replica]) for replica in replicas]
+        dtype = self.master.weights.dtype
+        yield from gather(pe, self.shard.pieces, sources, self.store, dtype, outstanding)
+
+    def _update(self, pe: ProcessingElement, job: int) -> Generator[Any, Any, None]:
+        factor = 1.0
+        if self.master.clip_norm is not None:
+            squares = yield from self._squares(pe)
+            factor = clip_factor(squares, self.master.clip_norm)
+        yield from self.store.update(pe, self.master.scalars(job), factor)
+        for net, piece in zip(self.shard.nets, self.shard.pieces, strict=True):
+            broadcast(pe, net, self.master.weights[piece.start : piece.start + piece.size])
+
+    def _squares(self, pe: ProcessingElement) -> Generator[Any, Any, float]:
+        """Return the sum of squares of the whole gradient.
+
+        It is added up from shard to shard, in the order of the weights, so that it has the bits
+        of the sum over all; the last shard tells the others.
+        """
+        number, last = self.shard.number, self.shard.of - 1
+        total = 0.0
+        if number:
+            total = yield from self._hear(pe, f"shard {number - 1}")
+        total = yield from self.store.squares(pe, total)
+        if number < last:
+            pe.send(norm_net(number), [0], np.array([total], np.float64))
+            total = yield from self._hear(pe, f"shard {last}")
+        elif last:
+            pe.send(CLIP_NET, [0], np.array([total], np.float64))
+        return float(total)
+
+    def _hear(self, pe: ProcessingElement, sender: str) -> Generator[Any, Any, float]:
+        def lost(_: ProcessingElement) -> ExchangeError:
+            return ExchangeError(
+                f"clip: the sum of squares from {sender} never arrived at {pe.label}; look for "
+                "dropped packets"
+            )
+
+        packets = yield pe.receive(1, on_stall=lost)
+        return float(np.ascontiguousarray(packets.payload[0, :2]).view(np.float64)[0])

@@ -18,6 +18,7 @@ from chipsim.sim.trace import PHASES
 from chipsim.testing.summary import same_summary
 from chipsim.trace.recorder import Recorder
 from eventprop_apps import TTFSLoss
+from eventprop_apps.exchange import ExchangeOptions
 from tests.eventprop_chip.cases import Case, Watch, cases, differences, kind_of, report
 
 
@@ -195,19 +196,21 @@ def test_38_replicas_do_not_fit(fast: str) -> None:
     )
 
 
-def test_a_network_too_large_for_the_sram(fast: str) -> None:
-    """300 neurons of 60 inputs: weights and gradients of 72,000 byte each."""
+def test_an_optimiser_too_large_for_the_sram(fast: str) -> None:
+    """300 neurons of 60 inputs: 18,900 weights, sums and two moments each; the layer is split."""
     case = Case(14, (60, 300, 3), batch=2, steps=4)
     with pytest.raises(MappingError) as caught:
         case.run("chip", network=fast)
     text = str(caught.value)
-    assert "vertex 'r0/layer0' wants " in text
-    assert "bytes of data memory, PE(1,1,1) has 67584: " in text
-    assert "weights 72000" in text
-    assert "gradient 72000" in text
-    assert "vertex 'r1/layer0' wants " in text, "all of them at once"
-    assert "'optimiser'" in text
-    assert "use fewer neurons or samples per PE, or smaller buffers" in text
+    assert "vertex 'optimiser' wants 318784 bytes of data memory" in text
+    assert text.endswith(
+        "'optimiser' needs 318784 bytes, a PE has 67584: take train.exchange = \"sharded\" with "
+        "train.shards >= 6, or train.exchange = \"sharded\" with train.shards >= 2 and "
+        "train.optimiser_state = \"dram\""
+    )
+    exchange = ExchangeOptions("sharded", shards=6)
+    result = case.run("chip", network=fast, settings={"exchange": exchange})
+    assert differences(result, case.run("offchip")) == []
 
 
 def test_wrong_arguments(fast: str) -> None:

@@ -155,7 +155,7 @@ def update(
         jobs(),
         ChipOptions(3, network=network, **options),
         input_capacity=events.longest(),
-        adam=Adam(AdamSettings(lr=0.05), model.weights, 1, np.float32),
+        optimiser=Adam(AdamSettings(lr=0.05), model.weights, 1, np.float32),
         on_done=lambda number, job: firsts.append(run.loss.first.copy()),
         probes=probes,
     )
