@@ -205,8 +205,8 @@ def test_an_optimiser_too_large_for_the_sram(fast: str) -> None:
     assert "vertex 'optimiser' wants 318784 bytes of data memory" in text
     assert text.endswith(
         "'optimiser' needs 318784 bytes, a PE has 67584: take train.exchange = \"sharded\" with "
-        "train.shards >= 6, or train.exchange = \"sharded\" with train.shards >= 2 and "
-        "train.optimiser_state = \"dram\""
+        'train.shards >= 6, or train.exchange = "sharded" with train.shards >= 2 and '
+        'train.optimiser_state = "dram"'
     )
     exchange = ExchangeOptions("sharded", shards=6)
     result = case.run("chip", network=fast, settings={"exchange": exchange})
