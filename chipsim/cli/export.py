@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chipsim.cli.command import UsageError, note
 from chipsim.errors import UnitError
 
-FORMATS = ("csv", "perfetto")
+if TYPE_CHECKING:
+    from chipsim.analysis.export.window import Window
+    from chipsim.analysis.run import Run
+
+FORMATS = ("csv", "perfetto", "vcd", "nirdata", "neo")
+
+SUFFIXES = {"csv": "-csv", "perfetto": ".pftrace", "vcd": ".vcd", "nirdata": ".h5", "neo": ".pkl"}
+"""What is added to the run's name where no --out is given."""
 
 DESCRIPTION = """\
 Write a run's trace in a form that other programs open. RUN is a directory that
 `chipsim run --out` has written with --set trace.level=packets or hops.
 
   csv        a directory with one file a data set (RUN-csv)
-  perfetto   one JSON file for https://ui.perfetto.dev (RUN.perfetto.json): handlers of PEs, packets
-             as arrows, loads of channels; Chrome's trace event format
+  perfetto   for https://ui.perfetto.dev (RUN.pftrace): handlers of PEs, packets as flows, routers
+             and links, counters of queues, packets in flight and power
+  vcd        for waveform viewers such as GTKWave or Surfer (RUN.vcd): PEs and channels as signals
+  nirdata    spikes as NIRData in HDF5 (RUN.h5); needs chipsim[nir]
+  neo        spikes as a Neo block (RUN.pkl, or --out NAME.nix); needs chipsim[neo]
 
-Parquet needs no export: pandas, polars and duckdb read the directories in RUN as they are."""
+--start-ms and --end-ms take a part; what is larger than --limit is refused with its size. Parquet
+needs no export: pandas, polars and duckdb read the directories in RUN as they are."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the export and say what was written."""
-    from chipsim.analysis.csv_export import export_csv
-    from chipsim.analysis.perfetto import export_perfetto
+    from chipsim.analysis.export.tables import export_csv
+    from chipsim.analysis.export.window import Window
     from chipsim.analysis.run import open_run
-    from chipsim.analysis.window import Window
     from chipsim.units import FOREVER
 
     opened = open_run(arguments.run)
@@ -47,15 +59,33 @@ def run(arguments: argparse.Namespace) -> int:
     window = Window(_ps("--start-ms", arguments.start_ms), end, arguments.limit)
     for text in opened.notes:
         note(f"chipsim: note: {text}")
-    out: Path | None = arguments.out
+    path: Path = arguments.out or _beside(opened.path, SUFFIXES[arguments.to])
     if arguments.to == "csv":
-        files = export_csv(opened, out or _beside(opened.path, "-csv"), window)
-        print("\n".join(f"{path}: {rows:,} rows" for path, rows in files))
+        files = export_csv(opened, path, window)
+        print("\n".join(f"{file}: {rows:,} rows" for file, rows in files))
     else:
-        path = out or _beside(opened.path, ".perfetto.json")
-        events = export_perfetto(opened, path, window)
-        print(f"{path}: {events:,} events; open it at https://ui.perfetto.dev")
+        write, what = _writer(arguments.to)
+        print(f"{path}: {write(opened, path, window):,} {what}")
     return 0
+
+
+def _writer(form: str) -> tuple[Callable[[Run, Path, Window], int], str]:
+    """Return what writes a form, and what its count counts; only that module is imported."""
+    if form == "perfetto":
+        from chipsim.analysis.export.perfetto import export_perfetto
+
+        return export_perfetto, "events; open it at https://ui.perfetto.dev"
+    if form == "vcd":
+        from chipsim.analysis.export.vcd import export_vcd
+
+        return export_vcd, "value changes; open it in a waveform viewer"
+    if form == "nirdata":
+        from chipsim.analysis.export.nirdata import export_nirdata
+
+        return export_nirdata, "spikes; chipsim.analysis.export.nirdata.read_nirdata reads them"
+    from chipsim.analysis.export.neo import export_neo
+
+    return export_neo, "spikes; neo.io.get_io reads them"
 
 
 def _beside(run: Path, suffix: str) -> Path:

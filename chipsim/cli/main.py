@@ -18,7 +18,7 @@ from chipsim.cli.command import Command, Parser, UsageError, note
 from chipsim.errors import ChipsimError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "export": ("chipsim.cli.export", "write a run's trace for other programs: csv, perfetto"),
+    "export": ("chipsim.cli.export", "write a run's trace for other programs: csv, perfetto, vcd…"),
     "inspect": ("chipsim.cli.inspect", "show what a run's trace tells: latencies, waits, loads"),
     "machine": ("chipsim.cli.machine", "show a machine: blocks, clocks, provenance of figures"),
     "map": ("chipsim.cli.map", "place and route an application graph, print its figures"),

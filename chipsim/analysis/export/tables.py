@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as csv
 
+from chipsim.analysis.export.window import Window
 from chipsim.analysis.groups import as_text
 from chipsim.analysis.run import Run
-from chipsim.analysis.window import Window
 from chipsim.errors import TraceError
 from chipsim.trace.schema import SCHEMAS
 
