@@ -1,4 +1,4 @@
-"""Strategies by name: those of this package, and those that others bring by entry points."""
+"""Strategies by name: those of this package, those of entry points, and functions in files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from chipsim.errors import PluginError, did_you_mean
 from chipsim.machine.model import Machine
 from chipsim.machine.route import Route
 from chipsim.mapping.application import Application, Name
+from chipsim.mapping.own import from_file, is_path
+
+if TYPE_CHECKING:
+    from chipsim.mapping.partition import Limits, Neurons, Parts
 
 NetRoutes: TypeAlias = tuple[Route, ...]
 """The routes of one net: every packet of it is sent once along each, in this order."""
@@ -27,9 +31,20 @@ Router: TypeAlias = Callable[
 ]
 """``route(application, placement, machine, rng)`` returns the routes of every net."""
 
-Stage: TypeAlias = Literal["placer", "router"]
+Partitioner: TypeAlias = "Callable[[Neurons, Limits, np.random.Generator], Parts]"
+"""``partition(neurons, limits, rng)`` returns the part of every neuron."""
+
+Stage: TypeAlias = Literal["placer", "router", "partitioner"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 BUILTIN: dict[str, dict[str, str]] = {
+    "partitioner": {
+        "balanced": "chipsim.mapping.partition.balanced:partition",
+        "multilevel": "chipsim.mapping.partition.multilevel:partition",
+        "sequential": "chipsim.mapping.partition.sequential:partition",
+        "spikes": "chipsim.mapping.partition.spikes:partition",
+    },
     "placer": {
         "annealing": "chipsim.mapping.placement.annealing:place",
         "breadth_first": "chipsim.mapping.placement.breadth_first:place",
@@ -92,7 +107,7 @@ _COMPLEXITY = re.compile(r"O\((?:[^()]|\([^()]*\))*\)")
 
 
 def placer(strategy: str | Placer) -> Placer:
-    """Return a placer by name; a function is returned as it is.
+    """Return a placer by name or ``FILE.py:FUNCTION``; a function is returned as it is.
 
     Raises
     ------
@@ -103,7 +118,7 @@ def placer(strategy: str | Placer) -> Placer:
 
 
 def router(strategy: str | Router) -> Router:
-    """Return a router by name; a function is returned as it is.
+    """Return a router by name or ``FILE.py:FUNCTION``; a function is returned as it is.
 
     Raises
     ------
@@ -113,9 +128,22 @@ def router(strategy: str | Router) -> Router:
     return cast(Router, _find("router", strategy))
 
 
+def partitioner(strategy: str | Partitioner) -> Partitioner:
+    """Return a partitioner by name or ``FILE.py:FUNCTION``; a function is returned as it is.
+
+    Raises
+    ------
+    PluginError
+        If no partitioner has this name, or its package cannot be loaded.
+    """
+    return cast("Partitioner", _find("partitioner", strategy))
+
+
 def _find(stage: Stage, strategy: Any) -> Any:
     if callable(strategy):
         return strategy
+    if is_path(str(strategy)):
+        return from_file(str(strategy), stage)[1]
     if strategy in BUILTIN[stage]:
         module, _, attribute = BUILTIN[stage][strategy].partition(":")
         return getattr(import_module(module), attribute)
