@@ -15,6 +15,7 @@ from chipsim.machine.chips import Chips
 from chipsim.machine.model import Machine
 from chipsim.machine.route import SINK, Branch
 from chipsim.machine.topology import NOWHERE, Topology, topology
+from chipsim.machine.wounds import counts as fault_counts
 
 Stages = tuple[tuple[Branch, ...], ...]
 
@@ -134,8 +135,8 @@ def _fan_out(
     if machine.lut is None:
         stages[at_pool] += [Branch(known.into[dest][0], SINK) for dest in dests]
         return
-    for (y, x), members in sorted(_by_tile(machine, dests).items()):
-        leg = _leg(known, pool, x, y, members[0])
+    for _, members in sorted(_by_tile(machine, dests).items()):
+        leg = _leg(known, pool, members[0])
         stages[at_pool].append(Branch(leg[0], len(stages)))
         for channel in leg[1:-1]:
             stages.append([Branch(channel, len(stages) + 1)])
@@ -156,23 +157,60 @@ def path_to_router(machine: Machine, source: int) -> list[int]:
     entry_node = int(chips.entry[int(machine.endpoint_chip[source])])
     x, y = known.x[entry_node], known.y[entry_node]
     start = int(machine.port_node[int(machine.endpoint_port[source])])
-    found = [
-        [entry, *walk(known, known.far[entry], x, y, entry_node)] for entry in known.out[start]
-    ]
+    found = []
+    failed: RouteError | None = None
+    for entry in known.out[start]:
+        if entry in known.dead:
+            continue
+        try:
+            found.append([entry, *walk(known, known.far[entry], x, y, entry_node)])
+        except RouteError as error:  # a dead part; an interface has another way in
+            failed = error
+    if not found:
+        raise failed or RouteError(
+            f"{machine.name}: {machine.endpoint_label(source)} has no way to its packet router"
+            f"{_because(machine)}"
+        )
     best = min(found, key=lambda path: (len(path), path))
     return [*best, _lookup(known, entry_node)]
 
 
-def _leg(known: Topology, pool: int, x: int, y: int, dest: int) -> list[int]:
+def _leg(known: Topology, pool: int, dest: int) -> list[int]:
     """Return the channels from the packet router's output node to one destination's sink."""
-    eject = known.into[dest][0]
-    out = known.towards(pool, x, y)
-    if out == NOWHERE:
+    failed: RouteError | None = None
+    for eject in known.into[dest]:
+        last = known.source[eject]
+        x, y = known.x[last], known.y[last]
+        try:
+            out = _next(known, pool, x, y)
+            return [out, *walk(known, known.far[out], x, y, last), eject]
+        except RouteError as error:
+            failed = error
+    raise failed or RouteError(
+        f"{known.machine.name}: no way to {known.machine.endpoint_label(dest)}"
+        f"{_because(known.machine)}"
+    )
+
+
+def _next(known: Topology, node: int, x: int, y: int) -> int:
+    channel = known.towards(node, x, y)
+    if channel == NOWHERE:
         raise RouteError(
-            f"{known.machine.name}: {known.machine.node_labels[pool]} has no way towards tile "
-            f"({x}, {y}); its look-up table has a hole there"
+            f"{known.machine.name}: {known.machine.node_labels[node]} has no way towards tile "
+            f"({x}, {y}){_because(known.machine)}"
         )
-    return [out, *walk(known, known.far[out], x, y, known.source[eject]), eject]
+    return channel
+
+
+def _because(machine: Machine) -> str:
+    """Return the likely reason for a missing way."""
+    if machine.channel_dead is None:
+        return "; its look-up table has a hole there"
+    chips, qpes, links, _ = fault_counts(machine).values()
+    return (
+        f": dead parts are in the way ({links} links, {qpes} QPEs, {chips} chips; faults.*); place "
+        "the vertices elsewhere"
+    )
 
 
 def walk(known: Topology, node: int, x: int, y: int, last: int) -> list[int]:
@@ -185,12 +223,11 @@ def walk(known: Topology, node: int, x: int, y: int, last: int) -> list[int]:
     """
     path: list[int] = []
     while node != last:
-        channel = known.towards(node, x, y)
-        if channel == NOWHERE or len(path) > _MOST_STEPS:
+        if len(path) > _MOST_STEPS:
             raise RouteError(
-                f"{known.machine.name}: {known.machine.node_labels[node]} has no way towards tile "
-                f"({x}, {y}); its look-up table has a hole there"
+                f"{known.machine.name}: the look-up tables go in a circle on the way to tile "
+                f"({x}, {y}); mend them"
             )
-        path.append(channel)
-        node = known.far[channel]
+        path.append(_next(known, node, x, y))
+        node = known.far[path[-1]]
     return path

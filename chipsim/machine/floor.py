@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 Tile = tuple[int, int]
@@ -32,6 +32,8 @@ class Floor:
         Tiles of the memory interfaces and of the host interface.
     others : tuple of (str, tile)
         Tiles without traffic in this model: a letter for the drawing, and the tile.
+    cut : frozenset of frozenset of tile
+        Neighbouring tiles whose link is dead.
     """
 
     width: int
@@ -44,6 +46,7 @@ class Floor:
     mem_b: tuple[Tile, ...]
     host: tuple[Tile, ...]
     others: tuple[tuple[str, Tile], ...] = ()
+    cut: frozenset[frozenset[Tile]] = frozenset()
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Floor:
@@ -73,6 +76,30 @@ class Floor:
     def routers(self) -> tuple[Tile, ...]:
         """Tiles with a NoC router: the QPEs, and with transit the packet router's tiles too."""
         return self.qpes + self.router if self.transit else self.qpes
+
+    def beside(self, tile: Tile, among: Collection[Tile]) -> list[Tile]:
+        """Return the neighbours of ``tile`` that a live link joins, in the order E, W, N, S."""
+        x, y = tile
+        near = [(x + dx, y + dy) for dx, dy in STEPS if (x + dx, y + dy) in among]
+        return [t for t in near if frozenset((tile, t)) not in self.cut] if self.cut else near
+
+    def without(
+        self, dead: Collection[Tile], cut: Collection[frozenset[Tile]]
+    ) -> tuple[Floor, tuple[Tile, ...]]:
+        """Return the plan without dead QPEs and links, and the live QPEs that they cut off from
+        the packet router's first live port; those are left out of it too.
+        """
+        rest = replace(self, qpes=tuple(t for t in self.qpes if t not in dead), cut=frozenset(cut))
+        ports = tuple(port for port in self.ports if port not in dead)
+        routers, seen = set(rest.routers), set(ports[:1])
+        stack = list(seen)
+        while stack:
+            near = set(rest.beside(stack.pop(), routers)) - seen
+            seen |= near
+            stack += near
+        lost = tuple(tile for tile in rest.qpes if tile not in seen)
+        left = tuple(tile for tile in rest.qpes if tile in seen)
+        return replace(rest, qpes=left, ports=tuple(p for p in ports if p in seen)), lost
 
     def blocks(self) -> list[tuple[str, Tile]]:
         """Return (letter, tile) of everything, QPEs first."""

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from chipsim.errors import DescriptionError, did_you_mean
 from chipsim.machine.checks import relations
 from chipsim.machine.description import KINDS, Description, Figure, unknown_figure
-from chipsim.machine.schema import FAMILIES, Spec, spec_of
+from chipsim.machine.families import FAMILIES
+from chipsim.machine.schema import Spec, spec_of
 
 HEADER = ("name", "family", "title", "base")
 

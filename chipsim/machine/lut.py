@@ -191,7 +191,7 @@ def _settle(
     heap: list[tuple[int, bool, Tile, Tile]] = []
 
     def offer(hops: int, at: Tile) -> None:
-        for here in beside(at, routers):
+        for here in floor.beside(at, routers):
             if here not in towards and (at == there or allow(here, at, towards[at])):
                 heapq.heappush(heap, (hops + 1, xy_step(here, there) != at, here, at))
 
@@ -242,7 +242,7 @@ def _legs_in(
             (far[at] + 1, shuffle.random(), here, at)
             for here in floor.qpes
             if here not in entries
-            for at in beside(here, qpes)
+            for at in floor.beside(here, qpes)
             if at in entries
         )
         for hops, _, here, at in options:
@@ -295,7 +295,7 @@ def _up_down(floor: Floor) -> Plan:
     """
     routers = frozenset(floor.routers)
     root = floor.ports[0]
-    rank = _ranks(root, routers)
+    rank = _ranks(floor, root, routers)
     if len(rank) < len(routers):
         raise MachineError(
             f"the mesh is not connected: {sorted(routers - rank.keys())} cannot be reached from "
@@ -304,22 +304,22 @@ def _up_down(floor: Floor) -> Plan:
     step: dict[tuple[Tile, Tile], Tile] = {}
     for there in floor.qpes:
         towards: dict[Tile, Tile] = {}
-        _spread(towards, [there], there, routers, lambda here, at: rank[here] < rank[at])
-        _spread(towards, [there, *towards], there, routers, lambda here, at: rank[at] < rank[here])
+        _spread(floor, towards, [there], there, lambda here, at: rank[here] < rank[at])
+        _spread(floor, towards, [there, *towards], there, lambda here, at: rank[at] < rank[here])
         step.update({(here, there): following for here, following in towards.items()})
     entries = {root: root}
     for tile in floor.routers:
         if tile != root:
-            entries[tile] = min(beside(tile, routers), key=rank.__getitem__)
+            entries[tile] = min(floor.beside(tile, routers), key=rank.__getitem__)
     return Plan("up_down", step, entries, dict.fromkeys(floor.qpes, root))
 
 
-def _ranks(root: Tile, routers: frozenset[Tile]) -> dict[Tile, int]:
+def _ranks(floor: Floor, root: Tile, routers: frozenset[Tile]) -> dict[Tile, int]:
     """Number the routers breadth first from ``root``."""
     rank = {root: 0}
     queue = [root]
     for tile in queue:
-        for other in beside(tile, routers):
+        for other in floor.beside(tile, routers):
             if other not in rank:
                 rank[other] = len(rank)
                 queue.append(other)
@@ -327,22 +327,17 @@ def _ranks(root: Tile, routers: frozenset[Tile]) -> dict[Tile, int]:
 
 
 def _spread(
+    floor: Floor,
     towards: dict[Tile, Tile],
     settled: list[Tile],
     there: Tile,
-    routers: frozenset[Tile],
     may: Callable[[Tile, Tile], bool],
 ) -> None:
     """Settle routers backwards, breadth first, over the moves here -> at that ``may`` allows."""
+    routers = frozenset(floor.routers)
     queue = list(settled)
     for at in queue:
-        for here in beside(at, routers):
+        for here in floor.beside(at, routers):
             if here != there and here not in towards and may(here, at):
                 towards[here] = at
                 queue.append(here)
-
-
-def beside(tile: Tile, routers: frozenset[Tile]) -> list[Tile]:
-    """Return the neighbours of ``tile`` among ``routers``, in the order E, W, N, S."""
-    x, y = tile
-    return [(x + dx, y + dy) for dx, dy in STEPS if (x + dx, y + dy) in routers]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from chipsim.machine.behaviour import Behaviour
     from chipsim.machine.chips import Chips
     from chipsim.machine.description import Description
+    from chipsim.machine.faults import Faults
 
 __all__ = [
     "UNBOUNDED",
@@ -147,6 +148,8 @@ class Machine:
     endpoint_dead: Bools | None = None
     channel_dead: Bools | None = None
     endpoint_reserved: Bools | None = None
+    faults: Faults | None = None
+    """What is dead on its own; ``endpoint_dead`` and ``channel_dead`` follow from it."""
     behaviour: Behaviour | None = None
     """What packets may meet beyond the plain rules (links that err, detours, reinjection)."""
 

@@ -15,6 +15,7 @@ from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.route import SINK, Branch, Route
 from chipsim.machine.topology import NOWHERE, Topology, topology
 from chipsim.machine.validity import validate
+from chipsim.machine.wounds import reason
 
 __all__ = [
     "chip_path",
@@ -298,6 +299,11 @@ def _check_endpoint(machine: Machine, endpoint: int) -> None:
         raise RouteError(
             f"{machine.name}: no endpoint {endpoint}; endpoints are 0..{machine.endpoints - 1}"
         )
+    if machine.endpoint_dead is not None and machine.endpoint_dead[endpoint]:
+        raise RouteError(
+            f"{machine.name}: {machine.endpoint_label(endpoint)} does not work: "
+            f"{reason(machine, endpoint)}; place the vertex elsewhere"
+        )
 
 
 def _path(machine: Machine, source: int, dest: int) -> list[int]:
@@ -307,15 +313,26 @@ def _path(machine: Machine, source: int, dest: int) -> list[int]:
     known = topology(machine)
     start = int(machine.port_node[int(machine.endpoint_port[source])])
     found = []
+    failed: RouteError | None = None
     for entry in _entries(known, start):
         for eject in known.into[dest]:
             last = known.source[eject]
             first = known.far[entry] if entry != NOWHERE else start
-            middle = walk(known, first, known.x[last], known.y[last], last)
+            try:
+                middle = walk(known, first, known.x[last], known.y[last], last)
+            except RouteError as error:  # a dead part; another way in or out may be whole
+                failed = error
+                continue
             found.append([entry] * (entry != NOWHERE) + middle + [eject])
-    return min(found, key=lambda path: (len(path), path))
+    if found:
+        return min(found, key=lambda path: (len(path), path))
+    raise failed or RouteError(
+        f"{machine.name}: no way to {machine.endpoint_label(dest)} is left (faults.*)"
+    )
 
 
 def _entries(known: Topology, node: int) -> list[int]:
     """Return the channels into the mesh from a source port's node (-1: it is itself a router)."""
-    return [NOWHERE] if known.is_router(node) else known.out[node]
+    if known.is_router(node):
+        return [NOWHERE]
+    return [channel for channel in known.out[node] if channel not in known.dead]

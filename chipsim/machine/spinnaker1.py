@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.machine import stamp
+from chipsim.machine import faults, stamp, wounds
 from chipsim.machine.description import Description
 from chipsim.machine.layout import Layout, one_chip
 from chipsim.machine.model import (
@@ -38,9 +38,22 @@ def build(description: Description, layout: Layout | None = None) -> Machine:
     """Return one chip, or the chips of a layout joined by links."""
     template = _Chip(description).build()
     if layout is None:
-        return stamp.one(template, one_chip())
+        return _wound(stamp.one(template, one_chip()))
     short, long = (link_times(description, kind) for kind in ("short", "long"))
-    return stamp.many(template, layout, short, long)
+    return _wound(stamp.many(template, layout, short, long))
+
+
+def _wound(machine: Machine) -> Machine:
+    """Return the machine with its dead parts marked."""
+    chips, figures = machine.chips, machine.description
+    assert chips is not None
+    cores = figures.integer("floor.cores")
+    one_tile = ((0, 0),)
+    found = faults.read(
+        figures,
+        lambda: faults.Ground(chips.layout, one_tile, cores, faults.tiles_of(()), has_tiles=False),
+    )
+    return wounds.apply(machine, found)
 
 
 def link_times(description: Description, kind: str) -> LinkTimes:

@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.machine import stamp
+from chipsim.machine import faults, stamp, wounds
 from chipsim.machine.description import Description
 from chipsim.machine.floor import STEPS, Floor, Tile
 from chipsim.machine.layout import Layout, one_chip
@@ -136,9 +136,10 @@ def build(description: Description, layout: Layout | None = None) -> Machine:
         its issue buffer, so packets that cross each other between two chips can wait for each other
         in a circle.
     """
-    template = _Chip(description).build()
+    chip = _Chip(description)
+    template = chip.build()
     if layout is None:
-        return stamp.one(template, one_chip())
+        return _wound(stamp.one(template, one_chip()), chip, template)
     links = [link_times(description, kind) for kind in ("short", "long")]
     if any(link.capacity != UNBOUNDED for link in links):
         warnings.warn(
@@ -147,7 +148,35 @@ def build(description: Description, layout: Layout | None = None) -> Machine:
             DeadlockWarning,
             stacklevel=2,
         )
-    return stamp.many(template, layout, *links)
+    return _wound(stamp.many(template, layout, *links), chip, template)
+
+
+def _wound(machine: Machine, chip: _Chip, template: Template) -> Machine:
+    """Return the machine with its faults: dead parts marked, look-up tables that go round them."""
+    chips = machine.chips
+    assert chips is not None
+    floor = chip.floor
+    count = chip.description.integer("floor.pes_per_qpe")
+    found = faults.read(
+        machine.description,
+        lambda: faults.Ground(chips.layout, floor.qpes, count, faults.tiles_of(floor.routers)),
+    )
+    tables, start = [machine.lut], chips.lut_start.copy()
+    lost: list[tuple[int, int, int]] = []
+    height = 0 if machine.lut is None else len(machine.lut)
+    for number in found.wounded():
+        rest, cut_off = floor.without(*found.on_chip(number))
+        lost += [(number, *tile) for tile in cut_off]
+        lut = chip.lut(synthesise(rest, turns_of(chip.description)) if rest.ports else None)
+        tables.append(lut if chips.host[number] >= 0 else stamp.without_host(template, lut))
+        start[number] = height
+        height += len(lut)
+    if len(chips) == 1 and len(tables) > 1:
+        machine = replace(machine, lut=tables[1])
+    elif len(tables) > 1:
+        lut = np.concatenate([table for table in tables if table is not None])
+        machine = replace(machine, lut=lut, chips=replace(chips, lut_start=start))
+    return wounds.apply(machine, replace(found, cut_off=tuple(lost)))
 
 
 class _Chip:
@@ -156,6 +185,7 @@ class _Chip:
     def __init__(self, description: Description) -> None:
         self.description = description
         self.floor = floor_of(description)
+        self.qpes = frozenset(self.floor.qpes)
         self.plan: Plan = synthesise(self.floor, turns_of(description))
         self.noc = noc_times(description)
         self.fifo = description.integer("noc.fifo_packets")
@@ -183,7 +213,9 @@ class _Chip:
         self._edge("host", EndpointKind.HOST, self.floor.host)
         extras = self.builder.extras
         return Template(
-            chip=replace(self.builder.build(self._lut()), endpoint_reserved=self._reserved()),
+            chip=replace(
+                self.builder.build(self.lut(self.plan)), endpoint_reserved=self._reserved()
+            ),
             bare=Sizes(*bare),
             entry=extras["packet_router_input"],
             pool=extras["packet_router"],
@@ -289,28 +321,29 @@ class _Chip:
             kind, port=port, sink=sink, dma_port=dma, x=x, y=y
         )
 
-    def _lut(self) -> I32:
-        """Return the channel towards each destination tile.
+    def lut(self, plan: Plan | None) -> I32:
+        """Return the channel towards each destination tile, by a plan; None where nothing is left.
 
         At its own tile a QPE router has -1: the header's PE mask picks the outputs there. The row
-        of the packet router's pool names the port that a leg to the tile leaves by.
+        of the packet router's pool names the port that a leg to the tile leaves by. Routers that
+        the plan leaves out have -1 everywhere.
         """
         width = self.floor.width
         lut = np.full((self.builder.nodes, width * self.floor.height), -1, dtype=np.int32)
+        if plan is None:
+            return lut
         pool = self.builder.extras["packet_router"]
-        for here, node in self.routers.items():
-            for there in self.floor.qpes:
-                if here != there:
-                    following = self.plan.step[here, there]
-                    lut[node, there[1] * width + there[0]] = self.to[here, following]
-            if here in self.plan.to_router:
-                following = self.plan.to_router[here]
-                out = self.to_packet_router[here] if following == here else self.to[here, following]
-                for x, y in self.floor.router:
-                    lut[node, y * width + x] = out
-        for (x, y), port in self.plan.port.items():
+        for (here, there), following in plan.step.items():
+            if there in self.qpes:
+                lut[self.routers[here], there[1] * width + there[0]] = self.to[here, following]
+        for here, following in plan.to_router.items():
+            out = self.to_packet_router[here] if following == here else self.to[here, following]
+            for x, y in self.floor.router:
+                lut[self.routers[here], y * width + x] = out
+        for (x, y), port in plan.port.items():
             lut[pool, y * width + x] = self.from_packet_router[port]
         for (x, y), (beside, channel) in self.to_edge.items():
-            lut[:, y * width + x] = lut[:, beside[1] * width + beside[0]]
-            lut[self.routers[beside], y * width + x] = channel
+            if beside in plan.port:
+                lut[:, y * width + x] = lut[:, beside[1] * width + beside[0]]
+                lut[self.routers[beside], y * width + x] = channel
         return lut

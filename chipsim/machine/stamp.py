@@ -228,9 +228,14 @@ class _Stamp:
         """Return the template's look-up tables twice: as they are, and without the host."""
         if chip.lut is None:
             return None
-        bare = chip.lut.copy()
-        bare[:, (bare >= self.template.bare.channels).any(axis=0)] = -1
-        return np.concatenate((chip.lut, bare))
+        return np.concatenate((chip.lut, without_host(self.template, chip.lut)))
+
+
+def without_host(template: Template, lut: I32) -> I32:
+    """Return look-up tables of the template for a chip without a host interface."""
+    bare = lut.copy()
+    bare[:, (bare >= template.bare.channels).any(axis=0)] = -1
+    return bare
 
 
 class Labels(Sequence[str]):

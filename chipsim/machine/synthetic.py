@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import MachineError
+from chipsim.machine import faults, wounds
 from chipsim.machine.description import Description
-from chipsim.machine.floor import STEPS
-from chipsim.machine.layout import VECTORS
+from chipsim.machine.floor import STEPS, Tile
+from chipsim.machine.layout import VECTORS, one_chip
 from chipsim.machine.model import (
     UNBOUNDED,
     Branching,
@@ -79,7 +80,29 @@ def build(description: Description, width: int, height: int, name: str) -> Machi
     source, slot, far = _links(tiles, width, height, torus, ways)
     way = np.where(far >= 0, np.array([*ways, -1])[slot], -1).astype(np.int8)
     machine = _freeze(description, name, (width, height), times, fifo, tiles, source, far)
-    return replace(machine, channel_direction=way)
+    return _wound(replace(machine, channel_direction=way), torus)
+
+
+def _wound(machine: Machine, torus: bool) -> Machine:
+    """Return the machine with its dead parts marked."""
+    width, height = machine.grid_width, machine.grid_height
+
+    def ground() -> faults.Ground:
+        tiles = tuple(zip(machine.node_x.tolist(), machine.node_y.tolist(), strict=True))
+        known = frozenset(tiles)
+        ways = machine.channel_direction
+        there = set() if ways is None else set(ways.tolist())
+
+        def joined(tile: Tile, direction: int) -> Tile | None:
+            x, y = (a + b for a, b in zip(tile, VECTORS[direction], strict=True))
+            if torus:
+                x = x % width if width > 2 else x
+                y = y % height if height > 2 else y
+            return (x, y) if direction in there and (x, y) in known else None
+
+        return faults.Ground(one_chip(), tiles, 1, joined)
+
+    return wounds.apply(machine, faults.read(machine.description, ground))
 
 
 def _tiles(description: Description, width: int, height: int, name: str) -> NDArray[Any]:

@@ -50,10 +50,12 @@ class Topology:
         Outgoing channels by node, ascending.
     source, far, port : sequence of int
         A channel's node, the node at its far end (-1 for a sink), and its far port.
+    dead : frozenset of int
+        Channels that do not work.
     sink_of : sequence of int
         Endpoint by sink port, -1 for other ports.
     into : sequence of list of int
-        Channels that end in an endpoint's sink, by endpoint, ascending.
+        Live channels that end in an endpoint's sink, by endpoint, ascending.
 
     Notes
     -----
@@ -75,7 +77,10 @@ class Topology:
         self.routing = _view(machine.node_routing)
         every = np.arange(machine.channels, dtype=np.int32)
         self.out = grouped(machine.channel_node, machine.nodes, every)
-        last = np.flatnonzero(far == NOWHERE)
+        dead = machine.channel_dead
+        self.dead = frozenset(() if dead is None else np.flatnonzero(dead).tolist())
+        ends_in = far == NOWHERE if dead is None else (far == NOWHERE) & ~dead
+        last = np.flatnonzero(ends_in & (sink_of[machine.channel_port] >= 0))
         self.into = grouped(sink_of[machine.channel_port[last]], machine.endpoints, last)
         ways = machine.channel_direction
         self._diagonals = ways is not None and bool((ways == 1).any())
@@ -130,15 +135,20 @@ class Topology:
         start = self.machine.endpoint_at(x, y)
         far = {start: 0}
         queue = [start]
+        dead = self.dead
         for node in queue:
             for channel in self.out[node]:
+                if channel in dead:
+                    continue
                 other = self.far[channel]  # links are both ways: who I reach reaches me
                 if other != NOWHERE and other not in far:
                     far[other] = far[node] + 1
                     queue.append(other)
         column = [NOWHERE] * self.machine.nodes
         for node in queue[1:]:
-            nearer = [c for c in self.out[node] if far.get(self.far[c]) == far[node] - 1]
+            nearer = [
+                c for c in self.out[node] if c not in dead and far.get(self.far[c]) == far[node] - 1
+            ]
             straight = self._straight(node, x, y)
             column[node] = straight if straight in nearer else nearer[0]
         return column

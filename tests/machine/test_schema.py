@@ -7,8 +7,9 @@ import pytest
 
 import chipsim
 import eventprop_apps
+from chipsim.machine.families import FAMILIES
 from chipsim.machine.load import load_shipped
-from chipsim.machine.schema import FAMILIES, Spec, spec_of, unit_of, wrong_unit
+from chipsim.machine.schema import Spec, spec_of, unit_of, wrong_unit
 
 _READ = re.compile(
     r"\.(?:integer|number|text|flag|integers|tiles|rows|figure)\(\s*\"([a-z0-9_]+\.[a-z0-9_.]+)\""
