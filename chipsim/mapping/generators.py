@@ -1,4 +1,4 @@
-"""Application graphs from a few integers: layered, replicated, random-geometric, small-world.
+"""Application graphs from a few integers: layers, convolutions, replicas, geometric, small-world.
 
 The same arguments give the same graph everywhere: weights come from Python's own
 ``random.Random``, graphs from networkx with a seed.
@@ -98,7 +98,54 @@ def ws(n: int, seed: int = 42, weight_seed: int = 7) -> Application:
     return _of_graph(f"ws-{n}", nx.watts_strogatz_graph(n, 8, 0.1, seed=seed), weight_seed)
 
 
+def conv(
+    size: int, layers: int, kernel: int = 3, reverse: bool = False, seed: int = 1
+) -> Application:
+    """Return square layers of size x size cores, each core multicasting to a window of the next.
+
+    Parameters
+    ----------
+    size : int
+        Cores along a layer's edge; ids run by layer, row, column.
+    layers : int
+    kernel : int
+        Width of the window around a core's own place, odd; it is cut at the layer's edges.
+    reverse : bool
+        Whether each core of a later layer also multicasts to the window of the layer before.
+    seed : int
+        Weights are ``random.Random(seed).randint(5, 15)``, once per core in id order.
+
+    Raises
+    ------
+    MappingError
+        If there is no core or layer, or the kernel is even.
+    """
+    _at_least(1, "conv", size=size, layers=layers, kernel=kernel)
+    if kernel % 2 == 0:
+        raise MappingError("graph generator conv", [f"kernel is {kernel}; expected an odd number"])
+    draw = random.Random(seed)
+    area, half = size * size, kernel // 2
+    weights = [float(draw.randint(5, 15)) for _ in range(area * layers)]
+
+    def window(layer: int, x: int, y: int) -> list[int]:
+        rows = range(max(0, y - half), min(size, y + half + 1))
+        columns = range(max(0, x - half), min(size, x + half + 1))
+        return [layer * area + v * size + u for v in rows for u in columns]
+
+    nets: list[tuple[int, list[int], float]] = []
+    for step, sources in ((1, range(layers - 1)), (-1, range(1, layers) if reverse else range(0))):
+        for layer in sources:
+            for y in range(size):
+                for x in range(size):
+                    core = layer * area + y * size + x
+                    nets.append((core, window(layer + step, x, y), weights[core]))
+    way = "fb" if reverse else "fwd"
+    name = f"conv-{size}x{size}-{layers}-{kernel}-{way}"
+    return application(name, [Vertex(i) for i in range(area * layers)], nets)
+
+
 GENERATORS: dict[str, Callable[..., Application]] = {
+    "conv": conv,
     "ff": ff,
     "replicas": replicas,
     "rgg": rgg,

@@ -1,7 +1,7 @@
-"""Application graphs from files: vertices and nets, or networkx node-link JSON.
+"""Application graphs from files: vertices and nets, node-link JSON, METIS, edge lists.
 
-Edges of a node-link graph become one multicast net per vertex where all its out-weights are equal;
-where they differ the caller says what is meant.
+Edges become one multicast net per vertex where all its out-weights are equal; where they differ
+the caller says what is meant.
 """
 
 from __future__ import annotations
@@ -13,6 +13,13 @@ from typing import Any, Literal, TypeAlias
 
 from chipsim.errors import MappingError, did_you_mean
 from chipsim.mapping.application import Application, Name, Net, Vertex
+from chipsim.mapping.edge_files import (
+    LIST_SUFFIXES,
+    METIS_SUFFIXES,
+    EdgeGraph,
+    read_edge_list,
+    read_metis,
+)
 from chipsim.mapping.generators import PHASE
 
 Edges: TypeAlias = Literal["multicast-max", "2pin"]
@@ -31,9 +38,11 @@ def read_graph(path: str | Path, edges: Edges | None = None) -> Application:
     Parameters
     ----------
     path : str or Path
-        A JSON file of one of the two forms; weights are packets per tick, 1 where none is given.
+        JSON of one of two forms, METIS (``.metis``, ``.graph``), or an edge list (``.csv``,
+        ``.tsv``, ``.edges``, ``.txt``; see :mod:`chipsim.mapping.edge_files`). Weights are packets
+        per tick, 1 where none is given.
     edges : str, optional
-        For a node-link graph whose vertices have out-edges of several weights: ``multicast-max``
+        For a graph of edges whose vertices have out-edges of several weights: ``multicast-max``
         makes one net per vertex with the greatest of them, ``2pin`` one net per edge.
 
     Returns
@@ -47,14 +56,28 @@ def read_graph(path: str | Path, edges: Edges | None = None) -> Application:
         Naming all problems of the file at once.
     """
     subject = f"graph {path}"
-    document = _load(Path(path), subject)
     problems: list[str] = []
+    suffix = Path(path).suffix.lower()
+    if suffix in (*METIS_SUFFIXES, *LIST_SUFFIXES):
+        read = read_metis if suffix in METIS_SUFFIXES else read_edge_list
+        graph = read(_text(Path(path), subject), problems)
+        return _finished(path, *_of_edges(graph, edges, problems), problems)
+    document = _load(Path(path), subject)
+    vertices: list[Vertex] = []
+    nets: list[Net] = []
     if isinstance(document, dict) and "nets" in document:
         vertices, nets = list(_vertices(document, problems)), list(_nets(document, problems))
     elif isinstance(document, dict) and "nodes" in document:
         vertices, nets = _node_link(document, edges, problems)
     else:
         problems.append(f"has neither nets nor nodes; {_FORMS}")
+    return _finished(path, vertices, nets, problems)
+
+
+def _finished(
+    path: str | Path, vertices: list[Vertex], nets: list[Net], problems: list[str]
+) -> Application:
+    subject = f"graph {path}"
     if problems:
         raise MappingError(subject, problems)
     try:
@@ -63,18 +86,34 @@ def read_graph(path: str | Path, edges: Edges | None = None) -> Application:
         raise MappingError(subject, error.problems) from error
 
 
-def _load(path: Path, subject: str) -> Any:
+def _text(path: Path, subject: str) -> str:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise MappingError(subject, [f"cannot be read: {reason}; check the path"]) from error
     except UnicodeDecodeError as error:
         raise MappingError(subject, ["is no UTF-8 text; " + _FORMS]) from error
+
+
+def _load(path: Path, subject: str) -> Any:
+    try:
+        return json.loads(_text(path, subject))
     except json.JSONDecodeError as error:
         raise MappingError(
             subject, [f"is no JSON: {error.msg} in line {error.lineno}; {_FORMS}"]
         ) from error
+    except (ValueError, RecursionError) as error:  # a number too long, lists too deep
+        raise MappingError(subject, [f"is no JSON that can be read: {error}; {_FORMS}"]) from error
+
+
+def _of_edges(
+    graph: EdgeGraph, edges: Edges | None, problems: list[str]
+) -> tuple[list[Vertex], list[Net]]:
+    for name, weight in graph.sends.items():
+        graph.out[name] = dict.fromkeys(graph.out[name], weight)
+    vertices = [Vertex(name, cycles_per_tick=graph.cycles.get(name)) for name in graph.out]
+    return vertices, _edge_nets(graph.out, edges, problems)
 
 
 def _is_name(value: object) -> bool:
