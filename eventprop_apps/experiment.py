@@ -13,15 +13,21 @@ from chipsim.experiment.kinds import ExperimentKind, Progress, SearchOptions
 from chipsim.experiment.model import (
     Count,
     ExperimentModel,
-    NotNegative,
     Positive,
     Section,
-    Share,
 )
 from chipsim.mapping.application import KINDS
+from eventprop_apps.sections import (
+    ExchangeTrainSection,
+    LossSection,
+    OptimizerSection,
+    RegulariserSection,
+)
 
 if TYPE_CHECKING:
     from chipsim.experiment.resolve import Experiment
+    from chipsim.machine.model import Machine
+    from chipsim.mapping.application import Application
     from chipsim.trace.rundir import RunDirectory
     from eventprop_apps.kernels.factors import Factors
 
@@ -133,42 +139,6 @@ class ModelSection(Section):
         return tuple(self.recurrent) or (False,) * (len(self.layers) - 1)
 
 
-class LossSection(Section):
-    """Time-to-first-spike cross-entropy."""
-
-    form: Literal["offchip", "onchip"]
-    """offchip: xi, alpha, beta, all outputs; onchip: tau0_ms, alpha, tau1_ms, spiking outputs."""
-    xi: Positive
-    """Softmax scale of spike times [steps], form offchip."""
-    alpha: NotNegative
-    """Weight of the term that favours early spikes of the right output."""
-    beta: Positive
-    """Time scale of that term [steps], form offchip."""
-    tau0_ms: Positive
-    """Softmax scale of spike times [ms], form onchip."""
-    tau1_ms: Positive
-    """Time scale of the early-spike term [ms], form onchip."""
-
-
-class OptimizerSection(Section):
-    """The optimiser, which runs on a PE of its own."""
-
-    name: Literal["adam"]
-    """adam: with L2 decay added to the gradient (not decoupled)."""
-    lr: Positive
-    """Learning rate at the start."""
-    lr_decay: Annotated[float, Field(gt=0, le=1)]
-    """Factor on the learning rate per epoch, applied smoothly per batch."""
-    beta1: Share
-    """Decay of the mean of gradients."""
-    beta2: Share
-    """Decay of the mean of squared gradients."""
-    epsilon: Positive
-    """Added to the root of the mean of squares."""
-    weight_decay: NotNegative
-    """L2 decay: this times the weights is added to the gradient."""
-
-
 class InitSection(Section):
     """Initial weights: normal, mean s_mean/sqrt(fan_in), deviation s_dev/sqrt(fan_in)."""
 
@@ -180,22 +150,24 @@ class InitSection(Section):
     """Start from these weights instead: weights.npz, or the directory of a run."""
 
 
-class YinYangModel(ExperimentModel):
-    """All sections of the Yin-Yang experiment."""
+class TrainingModel(ExperimentModel):
+    """The sections of every experiment that trains a network on the chip, but for its data."""
 
-    data: DataSection
     model: ModelSection
     loss: LossSection
+    regulariser: RegulariserSection = Field(default_factory=RegulariserSection)
     optimizer: OptimizerSection
+    train: ExchangeTrainSection
     init: InitSection
 
     def checks(self) -> list[str]:
         """Return what is wrong between fields."""
         return [
             *super().checks(),
-            *self.model.problems(),
-            *self._layer_problems(),
-            *self._size_problems(),
+            *self.model.problems(self.loss.name == "readout"),
+            *self.loss.problems(),
+            *self.regulariser.problems(),
+            *self.init_problems(),
             *self._weight_problems(),
             *(
                 f"trace.kinds: unknown kind {kind!r}{did_you_mean(kind, KINDS)}"
@@ -204,13 +176,9 @@ class YinYangModel(ExperimentModel):
             ),
         ]
 
-    def _layer_problems(self) -> list[str]:
+    def init_problems(self) -> list[str]:
+        """Return what is wrong with the initial weights' scales."""
         layers, problems = self.model.layers, []
-        if layers[0] != YINYANG_LINES or layers[-1] != YINYANG_CLASSES:
-            problems.append(
-                f"model.layers: got {layers}, expected {YINYANG_LINES} input lines first and "
-                f"{YINYANG_CLASSES} outputs last (Yin-Yang has 4 values, a bias and 3 classes)"
-            )
         if len(self.init.scales) != len(layers) - 1:
             problems.append(
                 f"init.scales: got {len(self.init.scales)} pairs, expected {len(layers) - 1}, one "
@@ -233,8 +201,23 @@ class YinYangModel(ExperimentModel):
             return [f"init.weights: {error}"]
         return []
 
+
+class YinYangModel(TrainingModel):
+    """All sections of the Yin-Yang experiment."""
+
+    data: DataSection
+
+    def checks(self) -> list[str]:
+        """Return what is wrong between fields."""
+        return [*super().checks(), *self._size_problems()]
+
     def _size_problems(self) -> list[str]:
-        problems = []
+        layers, problems = self.model.layers, []
+        if layers[0] != YINYANG_LINES or layers[-1] != YINYANG_CLASSES:
+            problems.append(
+                f"model.layers: got {layers}, expected {YINYANG_LINES} input lines first and "
+                f"{YINYANG_CLASSES} outputs last (Yin-Yang has 4 values, a bias and 3 classes)"
+            )
         if self.data.train_samples < self.train.batch:
             problems.append(
                 f"data.train_samples: got {self.data.train_samples}, expected at least one batch "
@@ -257,6 +240,12 @@ def run_yinyang(
     return cast(dict[str, Any], training.run_yinyang(experiment, out, progress))
 
 
+def application_of_yinyang(experiment: Experiment) -> tuple[Application, Machine]:
+    """Return Yin-Yang's application, with expected traffic, and its machine."""
+    training = import_module("eventprop_apps.training")
+    return cast("tuple[Application, Machine]", training.yinyang_application(experiment))
+
+
 def search_yinyang(
     experiment: Experiment, options: SearchOptions, progress: Progress
 ) -> dict[str, Any]:
@@ -272,4 +261,5 @@ YINYANG = ExperimentKind(
     model=YinYangModel,
     run=run_yinyang,
     search=search_yinyang,
+    application=application_of_yinyang,
 )

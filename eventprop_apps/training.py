@@ -21,7 +21,8 @@ from chipsim.experiment.kinds import Progress
 from chipsim.experiment.resolve import Experiment
 from chipsim.experiment.tracing import make_recorder
 from chipsim.machine.library import load_machine
-from chipsim.mapping.application import KINDS
+from chipsim.machine.model import Machine
+from chipsim.mapping.application import KINDS, Application
 from chipsim.sim.account import account
 from chipsim.sim.simulation import Simulation
 from chipsim.sim.trace import PHASES
@@ -34,11 +35,10 @@ from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.data.init import initial_weights
 from eventprop_apps.data.yinyang import yinyang
 from eventprop_apps.evaluation import sample_of
-from eventprop_apps.experiment import YinYangModel
-from eventprop_apps.losses.ttfs import TTFSLoss, predictions
+from eventprop_apps.experiment import TrainingModel, YinYangModel
 from eventprop_apps.model import Model
 from eventprop_apps.offchip.weights import load_weights
-from eventprop_apps.optimisers.adam import Adam, AdamSettings
+from eventprop_apps.optimisers.api import Optimiser
 from eventprop_apps.programs.plan import Job
 
 PACKAGES = ("chipsim", "numpy", "numba", "simpy", "networkx", "pyarrow", "pydantic")
@@ -61,43 +61,53 @@ def run_yinyang(
         After Ctrl-C, once the run directory has been closed in order.
     """
     values = cast(YinYangModel, experiment.values)
-    data = values.data
-    encoding = {"steps": values.model.steps, "t_min": data.first_step}
-    train = yinyang(data.train_samples, data.train_seed, **encoding)
-    test = yinyang(data.test_samples, data.test_seed, **encoding)
     recorder = make_recorder(values.trace, None if out is None else out.path, KINDS, PHASES)
-    run = TrainingRun(values, experiment.seed, train, test, recorder, out, progress)
+    run = training_run(experiment, recorder, out, progress)
     summary = run.run()
     return build_summary({"experiment": experiment.name, **summary})
 
 
-def model_of(values: YinYangModel) -> Model:
+def training_run(
+    experiment: Experiment, recorder: Recorder, out: RunDirectory | None, progress: Progress
+) -> TrainingRun:
+    """Return the run of an experiment, mapped and ready."""
+    values = cast(YinYangModel, experiment.values)
+    data = values.data
+    encoding = {"steps": values.model.steps, "t_min": data.first_step}
+    train = yinyang(data.train_samples, data.train_seed, **encoding)
+    test = yinyang(data.test_samples, data.test_seed, **encoding)
+    return TrainingRun(values, experiment.seed, train, test, recorder, out, progress)
+
+
+def yinyang_application(experiment: Experiment) -> tuple[Application, Machine]:
+    """Return what the experiment maps, with expected traffic, and onto which machine."""
+    recorder = Recorder(kinds=KINDS, phases=PHASES)
+    run = training_run(experiment, recorder, None, lambda values: None)
+    return run.chip.mapping.application, run.chip.mapping.machine
+
+
+def model_of(values: TrainingModel) -> Model:
     """Return the model that an experiment's sections describe."""
     section = values.model
-    loss = values.loss
-    ttfs = (
-        TTFSLoss(loss.xi, loss.alpha, loss.beta)
-        if loss.form == "offchip"
-        else TTFSLoss.on_chip(loss.tau0_ms, loss.tau1_ms, loss.alpha, dt_ms=section.dt_ms)
-    )
     return Model.make(
         section.layers,
         section.steps,
         section.layer_factors(),
-        ttfs,
+        values.loss.loss(section.dt_ms),
         section.dtype,
         recurrent=section.recurrences(),
+        regularisers=values.regulariser.regulariser(),
     )
 
 
-def initial_weights_of(values: YinYangModel, model: Model, seed: int) -> list[NDArray[Any]]:
+def initial_weights_of(values: TrainingModel, model: Model, seed: int) -> list[NDArray[Any]]:
     """Return the weights of the file that ``init.weights`` names, or drawn ones."""
     if values.init.weights is not None:
         return load_weights(values.init.weights, model.sizes, model.recurrent)
     return drawn_weights(values, seed)
 
 
-def drawn_weights(values: YinYangModel, seed: int) -> list[NDArray[Any]]:
+def drawn_weights(values: TrainingModel, seed: int) -> list[NDArray[Any]]:
     """Return the initial weights that a seed draws."""
     mean, deviation = values.init.recurrent_scales or (0.0, 1.0)
     return list(
@@ -111,18 +121,10 @@ def drawn_weights(values: YinYangModel, seed: int) -> list[NDArray[Any]]:
     )
 
 
-def adam_of(values: YinYangModel, model: Model, batches_per_epoch: int) -> Adam:
+def optimiser_of(values: TrainingModel, model: Model, batches_per_epoch: int) -> Optimiser:
     """Return the optimiser that an experiment's sections describe."""
-    section = values.optimizer
-    settings = AdamSettings(
-        lr=section.lr,
-        beta1=section.beta1,
-        beta2=section.beta2,
-        eps=section.epsilon,
-        weight_decay=section.weight_decay,
-        lr_decay=section.lr_decay,
-    )
-    return Adam(settings, model.weights, batches_per_epoch, model.dtype)
+    settings = values.optimizer.settings(values.train.epochs)
+    return settings.make(model.weights, batches_per_epoch, model.dtype)
 
 
 @dataclass
@@ -161,7 +163,7 @@ class TrainingRun:
 
     Parameters
     ----------
-    values : YinYangModel
+    values : TrainingModel
         The experiment's sections.
     seed : int
     train, test : Dataset
@@ -172,7 +174,7 @@ class TrainingRun:
 
     def __init__(
         self,
-        values: YinYangModel,
+        values: TrainingModel,
         seed: int,
         train: Dataset,
         test: Dataset,
@@ -198,13 +200,16 @@ class TrainingRun:
                 transport=values.mapping.transport,
                 network=values.network.model,
                 placer=values.mapping.placer,
+                mapping_file=values.mapping.file or "",
                 seed=seed,
                 tick_us=values.tick.us,
                 parts=tuple(values.model.parts),
                 max_cycles=values.model.max_cycles,
+                exchange=values.train.options(),
             ),
             input_capacity=max(1, train.events.longest(), test.events.longest()),
-            optimiser=adam_of(values, self.model, self.per_epoch),
+            optimiser=optimiser_of(values, self.model, self.per_epoch),
+            clip_norm=values.optimizer.clip_norm,
             on_done=self._on_done,
             recorder=recorder,
         )
@@ -239,7 +244,7 @@ class TrainingRun:
         epoch = self.epochs[-1]
         tally = epoch.train if job.update else epoch.test
         labels = (self.train_set if job.update else self.test_set).label[job.samples]
-        right = predictions(self.chip.loss.first[: len(job)]) == labels
+        right = self.chip.loss.choice[: len(job), 0] == labels
         tally.right += int(right.sum())
         tally.seen += len(job)
         tally.loss += sum(self.chip.loss.loss[: len(job)].tolist())  # one by one, as off the chip

@@ -18,6 +18,8 @@ from chipsim.experiment.model import ExperimentModel
 
 if TYPE_CHECKING:
     from chipsim.experiment.resolve import Experiment
+    from chipsim.machine.model import Machine
+    from chipsim.mapping.application import Application
     from chipsim.trace.rundir import RunDirectory
 
 GROUP = "chipsim.experiments"
@@ -65,6 +67,11 @@ Search = Callable[["Experiment", SearchOptions, Progress], dict[str, Any]]
 """``search(experiment, options, progress)`` returns ``trials`` (rows), ``best`` and so on."""
 
 
+Applied = Callable[["Experiment"], "tuple[Application, Machine]"]
+"""``application(experiment)`` returns what the experiment maps, with expected traffic, and its
+machine."""
+
+
 @dataclass(frozen=True)
 class ExperimentKind:
     """One kind of experiment.
@@ -83,6 +90,8 @@ class ExperimentKind:
         See :data:`Run`.
     search : callable or None
         See :data:`Search`; None where ``chipsim search`` has nothing to offer.
+    application : callable or None
+        See :data:`Applied`; None where ``chipsim map`` has nothing to map.
     """
 
     name: str
@@ -91,6 +100,7 @@ class ExperimentKind:
     model: type[ExperimentModel]
     run: Run
     search: Search | None = None
+    application: Applied | None = None
 
 
 def names() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ limit that is not set) has the default None.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -82,6 +83,8 @@ class MappingSection(Section):
     """Placement strategy."""
     transport: Literal["noc_direct", "router_multicast"]
     """noc_direct: a NoC packet per destination, sent by software; router_multicast."""
+    file: Annotated[str, Field(min_length=1)] | None = None
+    """Take placement, routes and keys from this mapping.json (chipsim map EXPERIMENT --out)."""
 
 
 class NetworkSection(Section):
@@ -133,6 +136,11 @@ class ExperimentModel(Section):
         """Return what is wrong between fields, one sentence each; subclasses add theirs."""
         trace = self.trace
         problems = []
+        if self.mapping.file is not None and not Path(self.mapping.file).is_file():
+            problems.append(
+                f"mapping.file: {self.mapping.file!r} is no file; write one with chipsim map "
+                "EXPERIMENT --out FILE"
+            )
         for name in ("start_ms", "end_ms"):
             try:
                 ms(getattr(trace, name) or 0)
