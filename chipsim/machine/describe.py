@@ -8,14 +8,20 @@ from typing import Any
 import numpy as np
 
 from chipsim.machine.description import KINDS, Description, Provenance
+from chipsim.machine.faults import Faults
 from chipsim.machine.floor import Floor
 from chipsim.machine.library import list_machines
 from chipsim.machine.lut import synthesise
-from chipsim.machine.model import EndpointKind, Machine, NodeKind
+from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.spinnaker2 import floor_of, turns_of
+from chipsim.machine.wounds import counts
 from chipsim.units import PS_PER_S, format_time
 
 __all__ = ["as_json", "list_machines", "render"]
+
+MOST_DRAWN = 48
+"""Columns of the widest grid of chips that is drawn in text."""
+MOST_NAMED = 6
 
 _LEGEND = (
     ("Q", "QPE: 4 PEs round a NoC router"),
@@ -26,13 +32,16 @@ _LEGEND = (
     ("S", "serial IO (chip links)"),
     ("P", "periphery"),
     ("o", "further port"),
+    ("x", "dead, or cut off by dead parts"),
 )
 
 
 def as_json(machine: Machine) -> dict[str, Any]:
-    """Return the machine as plain values: ``name``, ``title``, ``family``, ``counts``, ``clocks``,
-    ``channels`` (by class), ``derived``, ``floor`` (rows from the top; SpiNNaker2 only) and
-    ``figures`` (name, value, unit, kind, source).
+    """Return the machine as plain values: ``name``, ``title``, ``family``, ``counts``, ``faults``
+    (dead parts by kind), ``clocks``, ``channels`` (by class), ``derived``, ``floor`` (rows from the
+    top; SpiNNaker2 only), ``chips`` (several chips only: grid, boards, Ethernet chips, and a
+    drawing by rows where the grid is at most 48 wide) and ``figures`` (name, value, unit, kind,
+    source).
     """
     description = machine.description.fresh()
     return {
@@ -40,10 +49,12 @@ def as_json(machine: Machine) -> dict[str, Any]:
         "title": description.title,
         "family": description.family,
         "counts": _counts(machine),
+        "faults": {kind: dead for kind, dead in counts(machine).items() if dead},
         "clocks": _clocks(description),
         "channels": _channels(machine),
         "derived": _derived(machine, description),
-        "floor": _drawing(description) if description.family == "spinnaker2" else [],
+        "floor": _drawing(machine) if description.family == "spinnaker2" else [],
+        "chips": _chips(machine),
         "figures": [row._asdict() for row in description.provenance()],
     }
 
@@ -53,13 +64,18 @@ def render(machine: Machine) -> str:
     facts = as_json(machine)
     parts = [f"{facts['name']}: {facts['title']}"]
     parts.append(_table("Counts", [(k, str(v)) for k, v in facts["counts"].items()]))
+    if facts["faults"]:
+        parts.append(_table("Dead", [(k, str(v)) for k, v in facts["faults"].items()]))
     parts.append(_table("Clocks", [(k, f"{v:g} MHz") for k, v in facts["clocks"].items()]))
     parts.append(_table("Channels", [_channel_row(row) for row in facts["channels"]]))
     parts.append(_table("Derived", [(k, str(v)) for k, v in facts["derived"].items()]))
     if facts["floor"]:
         used = set("".join(facts["floor"]))
         legend = ", ".join(f"{letter} {text}" for letter, text in _LEGEND if letter in used)
-        parts.append("\n".join(["Floor plan", *_framed(facts["floor"]), f"  {legend}"]))
+        title = "Floor plan" if not facts["chips"] else f"Floor plan of {_shown_chip(machine)[1]}"
+        parts.append("\n".join([title, *_framed(facts["floor"]), f"  {legend}"]))
+    if facts["chips"]:
+        parts.append(_chip_text(facts["chips"]))
     rows = machine.description.provenance()
     parts.append(_table("Figures", [_figure_row(row) for row in rows]))
     kinds = Counter(row.kind for row in rows)
@@ -69,20 +85,25 @@ def render(machine: Machine) -> str:
 
 
 def _counts(machine: Machine) -> dict[str, int]:
-    kinds = Counter(machine.endpoint_kind.tolist())
-    counts = {
+    kinds = np.bincount(machine.endpoint_kind, minlength=len(EndpointKind)).tolist()
+    found = {
         "chips": int(machine.node_chip.max()) + 1,
         "routers": int(machine.node_hop.sum()),
         "PEs": kinds[EndpointKind.PE],
         "DRAM interfaces": kinds[EndpointKind.DRAM],
         "host interfaces": kinds[EndpointKind.HOST],
-        "packet routers": int((machine.node_kind == NodeKind.POOL).sum()),
+        "packet routers": 0 if machine.chips is None else len(machine.chips),
         "nodes": machine.nodes,
         "ports": machine.ports,
         "channels": machine.channels,
     }
-    counts["routers"] -= counts["packet routers"]
-    return counts
+    found["routers"] -= found["packet routers"]
+    free = len(machine.pes())
+    return found if free == found["PEs"] else found | {"PEs for applications": free}
+
+
+def _boards(machine: Machine) -> int:
+    return 1 if machine.chips is None else int(machine.chips.board.max()) + 1
 
 
 def _clocks(description: Description) -> dict[str, float]:
@@ -130,6 +151,19 @@ def _channel_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _derived(machine: Machine, description: Description) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if any(cls.name == "noc" for cls in machine.classes):
+        facts |= _noc_facts(machine, description)
+    if machine.chips is not None:
+        facts |= _router_facts(machine)
+    if description.family == "spinnaker2":
+        facts |= _chip_facts(description)
+    for kind in ("short", "long"):
+        facts |= _link_facts(machine, f"link_{kind}")
+    return facts
+
+
+def _noc_facts(machine: Machine, description: Description) -> dict[str, Any]:
     link = _first(machine, "noc")
     flit_ps = int(machine.channel_flit_ps[link])
     hop_ps, credit_ps = int(machine.channel_latency_ps[link]), int(machine.channel_credit_ps[link])
@@ -137,26 +171,47 @@ def _derived(machine: Machine, description: Description) -> dict[str, Any]:
     gbps = description.integer("noc.max_payload_bits") * rate / 1000
     depth = int(machine.port_capacity[machine.channel_port[link]])
     reach = min(1.0, depth * flit_ps / (hop_ps + flit_ps + credit_ps)) if depth else 1.0
-    facts: dict[str, Any] = {
+    return {
         "NoC hop [ps]": hop_ps,
         "NoC flit [ps]": flit_ps,
         "NoC payload per link [Gbit/s]": round(gbps, 3),
         "flits a cycle that the FIFOs allow": round(reach, 4),
     }
-    if description.family == "spinnaker2":
-        facts |= _chip_facts(machine, description)
+
+
+def _router_facts(machine: Machine) -> dict[str, Any]:
+    lookup = _first(machine, "lookup")
+    return {
+        "look-up [ps]": int(machine.channel_latency_ps[lookup]),
+        "look-ups [million/s]": round(PS_PER_S / int(machine.channel_flit_ps[lookup]) / 1e6, 3),
+    }
+
+
+def _link_facts(machine: Machine, name: str) -> dict[str, Any]:
+    """Return a link's time and rate for each size of packet; nothing where there is no such link.
+
+    The time is that from one chip's router into the next one's input, the rate what one direction
+    of a link carries at most.
+    """
+    names = [cls.name for cls in machine.classes]
+    if name not in names or not (machine.channel_class == names.index(name)).any():
+        return {}
+    link, shown = _first(machine, name), name.replace("_", " ")
+    latency, flit = int(machine.channel_latency_ps[link]), int(machine.channel_flit_ps[link])
+    facts: dict[str, Any] = {}
+    for bits, flits in machine.classes[names.index(name)].flits.items():
+        facts[f"{shown}, {bits} bit of payload [ps]"] = latency + (flits - 1) * flit
+        rate = PS_PER_S / (flits * flit) / 1e6
+        facts[f"{shown}, {bits} bit of payload [million/s]"] = round(rate, 3)
     return facts
 
 
-def _chip_facts(machine: Machine, description: Description) -> dict[str, Any]:
-    lookup = _first(machine, "lookup")
+def _chip_facts(description: Description) -> dict[str, Any]:
     floor, turns = floor_of(description), turns_of(description)
     plan = synthesise(floor, turns)
     pairs = len(floor.qpes) * (len(floor.qpes) - 1)
     hops = sum(len(plan.path(a, b)) - 1 for a in floor.qpes for b in floor.qpes)
     return {
-        "look-up [ps]": int(machine.channel_latency_ps[lookup]),
-        "look-ups [million/s]": round(PS_PER_S / int(machine.channel_flit_ps[lookup]) / 1e6, 3),
         "look-up tables": "XY with detours" if plan.method == "turns" else "up*/down*",
         "mean path between QPEs [channels]": round(hops / pairs, 3) if pairs else 0.0,
     }
@@ -169,20 +224,89 @@ def _first(machine: Machine, name: str) -> int:
     return int(members[0]) if len(members) else 0
 
 
-def _drawing(description: Description) -> list[str]:
+def _drawing(machine: Machine) -> list[str]:
     """Return the floor plan, a text a row, the top row (largest y) first."""
-    floor = Floor.from_values({row.name: row.value for row in description.provenance()})
+    floor = Floor.from_values({r.name: r.value for r in machine.description.provenance()})
     letters = {tile: letter for letter, tile in floor.blocks()}
+    letters |= dict.fromkeys(dead_tiles(machine, _shown_chip(machine)[0]), "x")
     return [
         "".join(letters.get((x, y), ".") for x in range(floor.width))
         for y in reversed(range(floor.height))
     ]
 
 
+def dead_tiles(machine: Machine, chip: int) -> list[tuple[int, int]]:
+    """Return the tiles of a chip's dead QPEs, and of those that these cut off."""
+    faults = machine.faults or Faults()
+    return [(x, y) for c, x, y in (*faults.qpes, *faults.cut_off) if c == chip]
+
+
+def _shown_chip(machine: Machine) -> tuple[int, str]:
+    """Return the chip whose floor plan is drawn: the first with a dead QPE, else the first."""
+    faults = machine.faults or Faults()
+    chip = min((row[0] for row in (*faults.qpes, *faults.cut_off)), default=0)
+    return chip, "" if machine.chips is None else machine.chips.label(chip)
+
+
+def _chips(machine: Machine) -> dict[str, Any]:
+    """Return the grid of chips; empty for a single chip and for synthetic machines."""
+    chips = machine.chips
+    if chips is None or len(chips) == 1:
+        return {}
+    ethernet = np.unique(chips.ethernet)
+    shown = ethernet[:MOST_NAMED].tolist()
+    facts: dict[str, Any] = {
+        "width": chips.width,
+        "height": chips.height,
+        "wrap": chips.wrap,
+        "live": int(chips.alive.sum()),
+        "boards": _boards(machine),
+        "ethernet chips": len(ethernet),
+        "first ethernet chips": [[int(chips.x[c]), int(chips.y[c])] for c in shown],
+        "links": int((chips.link >= 0).sum()) // 2,
+        "links between boards": int(((chips.link >= 0) & chips.layout.long).sum()) // 2,
+        "drawing": [],
+    }
+    if chips.width <= MOST_DRAWN:
+        letter = np.full(chips.layout.grid.shape, ".")
+        letter[chips.y, chips.x] = "c"
+        letter[chips.y[ethernet], chips.x[ethernet]] = "E"
+        letter[chips.y[~chips.alive], chips.x[~chips.alive]] = "x"
+        facts["drawing"] = ["".join(row) for row in letter[::-1].tolist()]
+    return facts
+
+
+def _chip_text(facts: dict[str, Any]) -> str:
+    joined = ", edges joined" if facts["wrap"] else ""
+    rows: list[tuple[str, ...]] = [
+        ("grid", f"{facts['width']} x {facts['height']} chips{joined}"),
+        ("boards", _board_text(facts)),
+        ("links", f"{facts['links']}, of which {facts['links between boards']} between boards"),
+        ("Ethernet chips", _named(facts["first ethernet chips"], facts["ethernet chips"])),
+    ]
+    lines = [_table("Chips", rows)]
+    if facts["drawing"]:
+        lines += _framed(facts["drawing"])
+        lines.append("  c chip, E with Ethernet port, x dead; links lead E, NE, N, W, SW, S")
+    return "\n".join(lines)
+
+
+def _board_text(facts: dict[str, Any]) -> str:
+    if facts["wrap"] and facts["boards"] == 1:
+        return "none: no torus of 48-chip boards has this size; all links count as on-board ones"
+    return str(facts["boards"])
+
+
+def _named(places: list[list[int]], count: int) -> str:
+    shown = ", ".join(f"({x},{y})" for x, y in places)
+    return shown if count == len(places) else f"{shown}, ... ({count} in all)"
+
+
 def _framed(rows: list[str]) -> list[str]:
     height = len(rows)
-    lines = [f"  y={height - 1 - i}  {' '.join(row)}" for i, row in enumerate(rows)]
-    return [*lines, "   x=  " + " ".join(str(x % 10) for x in range(len(rows[0])))]
+    wide = len(str(height - 1))
+    lines = [f"  y={height - 1 - i:<{wide}}  {' '.join(row)}" for i, row in enumerate(rows)]
+    return [*lines, "   x=" + " " * (wide + 1) + " ".join(str(x % 10) for x in range(len(rows[0])))]
 
 
 def _figure_row(row: Provenance) -> tuple[str, ...]:

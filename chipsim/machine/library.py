@@ -121,9 +121,11 @@ def _chips(
         layout = one_board()
     else:
         layout = (triads if "triads" in shape else torus)(int(across), int(up))
-    boards = int(layout.board.max()) + 1
     kind = load_shipped(description.family).title.partition(",")[0]
-    title = f"{kind}, {layout.chips} chips on {boards} board{'s' if boards > 1 else ''}"
+    title = f"{kind}, {layout.chips} chips"
+    boards = int(layout.board.max()) + 1
+    if boards > 1 or not layout.wrap:
+        title += f" on {boards} board{'s' if boards > 1 else ''}"
     if layout.wrap:
         title += f", a torus of {layout.width} x {layout.height} chips"
     return equip(build(description.renamed(name, title), layout))
