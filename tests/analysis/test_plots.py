@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,3 +108,104 @@ def test_without_matplotlib(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ChipsimError, match=r"needs matplotlib: pip install 'chipsim\[plots\]'"):
         plots.channel_load(run)
+
+
+def test_latency_hops(run: Run, raw: dict[str, Rows]) -> None:
+    ax = plots.latency_hops(run)
+    for container in ax.containers:
+        kind = container.get_label()
+        line, _, (bars,) = container
+        mine = [r for r in raw["packets"] if r["kind"] == kind]
+        hops = sorted({r["hops"] for r in mine})
+        assert np.round(line.get_xdata()).tolist() == hops
+        for number, count in enumerate(hops):
+            taken = sorted(r["ended_ps"] - r["injected_ps"] for r in mine if r["hops"] == count)
+            middle, p99 = (taken[-(-len(taken) * q // 100) - 1] for q in (50, 99))
+            assert line.get_ydata()[number] == pytest.approx(middle / 1000)
+            ends = bars.get_segments()[number][:, 1]
+            assert ends.tolist() == pytest.approx([taken[0] / 1000, p99 / 1000])
+
+
+def test_pe_heat(run: Run, raw: dict[str, Rows]) -> None:
+    chip = load_machine("spinnaker2")
+    ax = plots.pe_heat(run)
+    use = ax.images[0].get_array()
+    busy: dict[tuple[int, int], dict[int, int]] = {}
+    for row in raw["ticks"]:
+        tile = int(chip.endpoint_y[row["pe"]]), int(chip.endpoint_x[row["pe"]])
+        here = busy.setdefault(tile, {})
+        here[row["pe"]] = here.get(row["pe"], 0) + row["busy_ps"]
+    assert {tuple(t) for t in np.argwhere(~np.ma.getmaskarray(use))} == busy.keys()
+    for tile, pes in busy.items():
+        assert use[tile] == pytest.approx(100 * max(pes.values()) / run.span_ps)
+
+
+def test_raster(run: Run, raw: dict[str, Rows]) -> None:
+    spikes, errors = plots.raster(run).get_lines()[:2]
+    first = next(r for r in raw["packets"] if r["kind"] == "spike")
+    for line, kind, sign in ((spikes, "spike", 1), (errors, "error", -1)):
+        mine = {
+            (r["packet_source"], r["packet_seq"]): r
+            for r in raw["packets"]
+            if (r["kind"], r["batch"], r["sample"]) == (kind, first["batch"], first["sample"])
+        }
+        rows = sorted({(r["packet_source"], r["key"]) for r in mine.values()})
+        wanted = sorted(
+            (r["injected_ps"] / 1e9, sign * (1 + rows.index((r["packet_source"], r["key"]))))
+            for r in mine.values()
+        )
+        assert sorted(zip(line.get_xdata(), line.get_ydata(), strict=True)) == wanted
+    with pytest.raises(TraceError, match="no spike of this batch and sample"):
+        plots.raster(run, batch=999)
+
+
+def test_learning_curve(run: Run, tmp_path: Path, directory: Path) -> None:
+    head, *rows = [line.split(",") for line in (directory / "metrics.csv").read_text().splitlines()]
+    lines = {line.get_label(): line for line in plots.learning_curve(run).get_lines()}
+    assert set(lines) == {"test accuracy", "train accuracy"}
+    wanted = [100 * float(row[head.index("test_accuracy")]) for row in rows]
+    assert lines["test accuracy"].get_ydata().tolist() == wanted
+    copy = Path(shutil.copytree(directory, tmp_path / "copy"))
+    (copy / "metrics.csv").unlink()
+    with pytest.raises(TraceError, match="no epoch was finished"):
+        plots.learning_curve(open_run(copy))
+
+
+def test_energy_and_power(run: Run, hurried: Path) -> None:
+    both = {"one": run, "other": open_run(hurried)}
+    for draw, unit in ((plots.energy_bars, 1.0), (plots.mean_power, None)):
+        ax = draw(both)
+        tops = [0.0, 0.0]
+        for container in ax.containers:
+            part = container.get_label().removesuffix(" *").replace(" ", "_")
+            for place, (bar, of) in enumerate(zip(container, both.values(), strict=True)):
+                value = of.summary["energy_mj"][part]
+                wanted = value if unit else value / of.summary["simulated_s"]
+                assert bar.get_height() == pytest.approx(wanted)
+                assert bar.get_y() == pytest.approx(tops[place])
+                tops[place] += bar.get_height()
+        for top, of in zip(tops, both.values(), strict=True):
+            total = sum(of.summary["energy_mj"].values())
+            assert top == pytest.approx(total if unit else total / of.summary["simulated_s"])
+
+
+def test_pareto() -> None:
+    points = [
+        {"cost": 1, "error": 9, "name": "a"},
+        {"cost": 2, "error": 9, "name": "b"},
+        {"cost": 2, "error": 4, "name": "c"},
+        {"cost": 3, "error": 5, "name": "d"},
+        {"cost": 9, "error": 1, "name": "e"},
+        {"cost": 9, "error": 1, "name": "f"},
+    ]
+    ax = plots.pareto(points, "cost", "error", label="name")
+    beaten, front, _ = ax.get_lines()
+    assert sorted(zip(front.get_xdata(), front.get_ydata(), strict=True)) == [
+        (1, 9),
+        (2, 4),
+        (9, 1),
+    ]
+    assert len(beaten.get_xdata()) == 3
+    assert [text.get_text() for text in ax.texts] == ["a", "c", "e"]
+    with pytest.raises(ChipsimError, match="point 0 has no price; it has cost, error, name"):
+        plots.pareto(points, "price", "error")
