@@ -17,10 +17,13 @@ import numpy as np
 from chipsim.errors import MappingError
 from chipsim.machine.model import Machine
 from chipsim.machine.route import Branch, Route
-from chipsim.mapping.application import Application, Name, Net, Vertex
+from chipsim.mapping.application import Application, Net, Vertex
 from chipsim.mapping.check import check
+from chipsim.mapping.check_tables import check_tables
 from chipsim.mapping.keys import KeyBlock
 from chipsim.mapping.mapping import Mapping
+from chipsim.mapping.outlets import outlets
+from chipsim.mapping.tables import RouterTable, as_int, as_words
 
 FORMAT = "chipsim-mapping/1"
 
@@ -88,6 +91,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
             {"net": name, "keys": list(mapping.keys[name]), "routes": [_route_json(r) for r in rs]}
             for name, rs in mapping.routes.items()
         ],
+        "tables": [_table_json(table) for table in (mapping.tables or {}).values()],
     }
 
 
@@ -104,7 +108,8 @@ def write(mapping: Mapping, path: str | Path) -> None:
     lines += [*_rows("vertices", application["vertices"]), ","]
     lines += [*_rows("nets", application["nets"]), " },"]
     lines += [*_rows("placement", document["placement"]), ","]
-    lines += _rows("routes", document["routes"])
+    lines += [*_rows("routes", document["routes"]), ","]
+    lines += _rows("tables", document["tables"])
     Path(path).write_text("\n".join(["{", *lines, "}", ""]), encoding="utf-8")
 
 
@@ -132,46 +137,58 @@ def read(path: str | Path, machine: Machine, application: Application | None = N
     ------
     MappingError
         If the file cannot be read, does not belong to machine or application, or does not pass
-        :func:`chipsim.mapping.check.check`.
+        :func:`chipsim.mapping.check.check` and, where it holds tables,
+        :func:`chipsim.mapping.check_tables.check_tables`.
     """
     subject = f"mapping file {path}"
     document = _load(path, subject)
     try:
-        held = document["machine"]
-        own = Application(
-            document["application"]["name"],
-            tuple(Vertex(**row) for row in document["application"]["vertices"]),
-            tuple(Net(**row) for row in document["application"]["nets"]),
-            document["application"]["transport"],
-        )
-        places = {row["vertex"]: tuple(row["place"]) for row in document["placement"]}
-        routes = {
-            row["net"]: tuple(_route(route) for route in row["routes"])
-            for row in document["routes"]
-        }
-        keys = {row["net"]: KeyBlock(*row["keys"]) for row in document["routes"]}
-        made = (str(document["placer"]), str(document["router"]), int(document["seed"]))
-        wiring = (held["name"], held["wiring"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _bound(document, path, machine, application)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         raise MappingError(
             subject,
             [f"is damaged ({type(error).__name__}: {error}); write it anew with `chipsim map`"],
         ) from error
-    problems = _other_machine(machine, *wiring) + _other_application(application, own)
+
+
+def _bound(
+    document: dict[str, Any], path: str | Path, machine: Machine, application: Application | None
+) -> Mapping:
+    """Return the mapping that a document holds, on a machine; values of wrong types raise."""
+    held, written = document["machine"], document["application"]
+    own = Application(
+        str(written["name"]),
+        tuple(Vertex(**row) for row in written["vertices"]),
+        tuple(Net(**row) for row in written["nets"]),
+        written["transport"],
+    )
+    problems = _other_machine(machine, str(held["name"]), str(held["wiring"]))
+    problems += _other_application(application, own)
     if problems:
-        raise MappingError(subject, problems)
+        raise MappingError(f"mapping file {path}", problems)
     bound = own if application is None else application
-    placement: dict[Name, int] = {
-        name: machine.endpoint_at(*place) for name, place in places.items()
+    placement = {
+        row["vertex"]: machine.endpoint_at(*map(int, row["place"])) for row in document["placement"]
     }
+    routes = {
+        row["net"]: tuple(_route(route) for route in row["routes"]) for row in document["routes"]
+    }
+    keys = {row["net"]: KeyBlock(*map(int, row["keys"])) for row in document["routes"]}
+    rows = {int(row["node"]): row["entries"] for row in document.get("tables", [])}
+    tables = {node: _table(machine, node, entries) for node, entries in rows.items()} or None
     check(bound, machine, placement, routes, keys, by=f"from {path}")
+    if tables is not None:
+        check_tables(bound, machine, placement, routes, keys, tables, by=f"from {path}")
     return Mapping(
         bound,
         machine,
         {vertex.name: placement[vertex.name] for vertex in bound.vertices},
         {net.name: routes[net.name] for net in bound.nets},
         {net.name: keys[net.name] for net in bound.nets},
-        *made,
+        str(document["placer"]),
+        str(document["router"]),
+        int(document["seed"]),
+        tables=tables,
     )
 
 
@@ -258,6 +275,39 @@ def _route_json(route: Route) -> dict[str, Any]:
     if route.memory:
         row["memory"] = True
     return row | {"stages": stages}
+
+
+def _table_json(table: RouterTable) -> dict[str, Any]:
+    columns = (table.key, table.mask, table.net, table.came_by)
+    return {
+        "node": table.node,
+        "entries": [
+            [*numbers, f"{as_int(route):#x}"]
+            for *numbers, route in zip(*(c.tolist() for c in columns), table.route, strict=True)
+        ],
+    }
+
+
+def _table(machine: Machine, node: int, rows: list[list[Any]]) -> RouterTable:
+    known = outlets(machine)
+    if node not in known.nodes:
+        raise ValueError(f"node {node} has no table")
+    here = known[node]
+    routes = [int(row[4], 16) for row in rows]
+    if any(route < 0 or route >> here.bits for route in routes):
+        raise ValueError(f"node {node}: an entry's route has more than {here.bits} bits")
+
+    def column(at: int, kind: Any) -> Any:
+        return np.array([int(row[at]) for row in rows], dtype=kind)
+
+    return RouterTable(
+        here,
+        column(0, np.uint32),
+        column(1, np.uint32),
+        as_words(routes, here.bits),
+        column(2, np.int32),
+        column(3, np.int32),
+    )
 
 
 def _route(row: dict[str, Any]) -> Route:
