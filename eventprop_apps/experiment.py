@@ -21,7 +21,6 @@ from eventprop_apps.sections import (
     ExchangeTrainSection,
     LossSection,
     OptimizerSection,
-    RegulariserSection,
 )
 
 if TYPE_CHECKING:
@@ -155,7 +154,6 @@ class TrainingModel(ExperimentModel):
 
     model: ModelSection
     loss: LossSection
-    regulariser: RegulariserSection = Field(default_factory=RegulariserSection)
     optimizer: OptimizerSection
     train: ExchangeTrainSection
     init: InitSection
@@ -166,7 +164,6 @@ class TrainingModel(ExperimentModel):
             *super().checks(),
             *self.model.problems(self.loss.name == "readout"),
             *self.loss.problems(),
-            *self.regulariser.problems(),
             *self.init_problems(),
             *self._weight_problems(),
             *(

@@ -13,7 +13,6 @@ from eventprop_apps.data.yinyang import SEEDS, SIZES, yinyang
 from eventprop_apps.experiment import YinYangModel
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
 from eventprop_apps.offchip.weights import load_weights
-from eventprop_apps.optimisers.adam import AdamSettings
 from eventprop_apps.training import drawn_weights, model_of
 
 
@@ -31,11 +30,12 @@ def offchip_trainer(values: YinYangModel, seed: int) -> Trainer:
     -----
     Validation samples are the published ones; test samples are not looked at.
     """
-    model, o = model_of(values), values.optimizer
+    model = model_of(values)
     settings = TrainSettings(
         epochs=values.train.epochs,
         batch=values.train.batch,
-        adam=AdamSettings(o.lr, o.beta1, o.beta2, o.epsilon, o.weight_decay, o.lr_decay),
+        optimiser=values.optimizer.settings(values.train.epochs),
+        clip_norm=values.optimizer.clip_norm,
     )
     if values.init.weights is not None:
         weights = load_weights(values.init.weights, model.sizes, model.recurrent)

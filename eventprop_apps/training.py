@@ -96,7 +96,7 @@ def model_of(values: TrainingModel) -> Model:
         values.loss.loss(section.dt_ms),
         section.dtype,
         recurrent=section.recurrences(),
-        regularisers=values.regulariser.regulariser(),
+        regularisers=values.loss.regulariser(),
     )
 
 
@@ -158,6 +158,17 @@ class Epoch:
     batches: int = 0
 
 
+class _Live:
+    """A probe that shows how far a run is, tick by tick; it only looks."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self._run = run
+
+    def on_tick(self, tick: int, time_ps: int) -> None:
+        """See the run's."""
+        self._run.on_tick(time_ps)
+
+
 class TrainingRun:
     """A training run on the simulated chip.
 
@@ -212,6 +223,7 @@ class TrainingRun:
             clip_norm=values.optimizer.clip_norm,
             on_done=self._on_done,
             recorder=recorder,
+            probes=(_Live(self),) if getattr(progress, "live", False) else (),
         )
 
     # ---------------------------------------------------------------------------------- jobs
@@ -256,10 +268,7 @@ class TrainingRun:
 
     def _report(self, epoch: Epoch, done: bool) -> None:
         simulation = self.chip.simulation
-        values: dict[str, Any] = {
-            "epoch": len(self.epochs),
-            "epochs": self.values.train.epochs,
-        }
+        values = self._whole()
         if done:
             values |= {
                 "test_accuracy": epoch.test.accuracy,
@@ -272,9 +281,40 @@ class TrainingRun:
             "simulated_s": int(simulation.env.now) / 1e12,
             "packets": sum(self.recorder.packets_sent().values()),
         }
-        self.progress(values)
+        self.progress({**values, **self._traffic()})
         if done and self.out is not None:
             self.out.append_metrics({k: v for k, v in values.items() if k != "epochs"})
+
+    def _whole(self) -> dict[str, Any]:
+        return {"epoch": len(self.epochs), "epochs": self.values.train.epochs}
+
+    def _traffic(self) -> dict[str, int]:
+        """Return copies on their way and packets consumed late, if anybody looks."""
+        if not getattr(self.progress, "live", False):
+            return {}
+        simulation = self.chip.simulation
+        return {
+            "in_flight": int(simulation.network.counters().in_flight),
+            "late": sum(simulation.tracer.late.values()),
+        }
+
+    def on_tick(self, time_ps: int) -> None:
+        """Tell a terminal, or a machine, how far the batch is; only when it is due."""
+        if not cast(Any, self.progress).due():
+            return
+        new = not self.epochs or self.epochs[-1].test.seen == len(self.test_set)
+        epoch = Epoch() if new else self.epochs[-1]
+        self.progress(
+            {
+                "epoch": len(self.epochs) + new,
+                "epochs": self.values.train.epochs,
+                "batch": epoch.batches,
+                "batches": self.per_epoch,
+                "simulated_s": time_ps / 1e12,
+                "packets": sum(self.recorder.packets_sent().values()),
+                **self._traffic(),
+            }
+        )
 
     # ------------------------------------------------------------------------------- running
     def run(self) -> dict[str, Any]:

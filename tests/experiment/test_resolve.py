@@ -39,11 +39,13 @@ def test_the_default_is_the_authors_configuration() -> None:
         "factors": "exp", "dtype": "float32", "threshold": 1.0, "recurrent": [], "parts": [],
     }  # fmt: skip
     assert values["loss"] == {
-        "form": "offchip", "xi": 1.5, "alpha": 0.01, "beta": 100.0, "tau0_ms": 0.5, "tau1_ms": 6.4,
+        "name": "ttfs", "form": "offchip", "xi": 1.5, "alpha": 0.01, "beta": 100.0,
+        "tau0_ms": 0.5, "tau1_ms": 6.4, "value": "max",
     }  # fmt: skip
     assert values["optimizer"] == {
         "name": "adam", "lr": 0.0019, "lr_decay": 0.95, "beta1": 0.9, "beta2": 0.999,
-        "epsilon": 1e-8, "weight_decay": 6.5e-7,
+        "epsilon": 1e-8, "weight_decay": 6.5e-7, "schedule": "exponential", "step_epochs": 10,
+        "momentum": 0.9, "nesterov": False,
     }  # fmt: skip
     assert values["data"] == {
         "train_samples": 5000, "train_seed": 42, "test_samples": 1000, "test_seed": 40,
@@ -162,7 +164,11 @@ def test_the_shipped_file_is_a_file_like_any_other() -> None:
         ),
         ("model.dt_ms", float("nan"), "got nan (number), expected a number above 0 to 1e+12"),
         ("optimizer.beta1", 1.5, "got 1.5 (number), expected a number from 0 to 1"),
-        ("optimizer.name", "sgd", "got 'sgd' (text), expected one of 'adam'"),
+        (
+            "optimizer.name",
+            "rmsprop",
+            "got 'rmsprop' (text), expected one of 'adam', 'adamw' or 'sgd'",
+        ),
         ("model.factors", "Exp", "got 'Exp' (text), expected one of 'exp', 'euler'"),
         ("model.layers", 5, "got 5 (integer), expected a list of at least 2 integers from 1 to"),
         ("train", 5, "got 5 (integer), expected a section with keys"),
