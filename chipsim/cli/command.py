@@ -90,6 +90,16 @@ def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
+_as_json = False
+
+
 def note(text: str) -> None:
-    """Print a line for people, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line for people, on standard error; after :func:`notes_as_json` as an object."""
+    line = json.dumps({"event": "note", "text": text}) if _as_json else text
+    print(line, file=sys.stderr, flush=True)
+
+
+def notes_as_json(wanted: bool) -> None:
+    """Make :func:`note` print JSON, so that standard error holds nothing else."""
+    global _as_json
+    _as_json = wanted

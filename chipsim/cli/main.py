@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import cast
 
-from chipsim.cli.command import Command, Parser, UsageError, note
+from chipsim.cli.command import Command, Parser, UsageError, note, notes_as_json
 from chipsim.errors import ChipsimError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -38,6 +38,7 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``chipsim`` with ``argv`` (default: the process's) and return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    notes_as_json(False)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

@@ -1,18 +1,25 @@
-"""Progress of a run: a line an epoch, and on a terminal one that moves in between.
+"""Progress of a run: a line an epoch, on a terminal one that moves, for machines JSON lines.
 
-An experiment calls it with named values as often as it likes. Values with an ``accuracy`` (or any
-name that ends so) are the end of an epoch and stay; others are shown on a terminal only.
+An experiment calls it with named values as often as it likes, and may ask :attr:`Progress.live`
+and :meth:`Progress.due` first whether anybody looks. Values with an ``accuracy`` (or any name that
+ends so) are the end of an epoch and stay; others are shown on a terminal only.
 """
 
 from __future__ import annotations
 
+import json
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, TextIO
 
 _EVERY_S = 0.1
 """Between two refreshes of the moving line."""
+_JSON_EVERY_S = 1.0
+"""Between two JSON lines within an epoch."""
+_RATE_S = 2.0
+"""Rates are those of the last seconds."""
 
 
 class Progress:
@@ -22,14 +29,23 @@ class Progress:
     ----------
     stream : text file
         Standard error, so that a result on standard output stays clean.
+    log_json : bool
+        Write JSON objects, one a line, instead of lines for people; see docs/progress.md.
+
+    Attributes
+    ----------
+    live : bool
+        Whether anything but ends of epochs is shown: on a terminal, and as JSON.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, log_json: bool = False) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
+        self._json = log_json
+        self.live = log_json or stream.isatty()
         self._begun = time.monotonic()
         self._shown = float("-inf")
         self._width = 0
+        self._past: deque[tuple[float, float, float]] = deque()
 
     def __enter__(self) -> Progress:
         return self
@@ -41,21 +57,59 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._clear()
+        if self._json:
+            ended = "finished" if error is None else "failed"
+            event = "interrupted" if isinstance(error, KeyboardInterrupt) else ended
+            self._write({"event": event, "real_s": self._elapsed()})
+
+    def due(self) -> bool:
+        """Return whether values given now would be shown: costly ones need not be made else."""
+        every = _JSON_EVERY_S if self._json else _EVERY_S
+        return self.live and time.monotonic() - self._shown >= every
 
     def __call__(self, values: Mapping[str, Any]) -> None:
         """Show named values (``epoch``, ``accuracy``, ``simulated_s``, ``packets``…)."""
-        now = time.monotonic()
         stays = any(name.endswith("accuracy") for name in values)
-        if not stays and (not self._terminal or now - self._shown < _EVERY_S):
+        if not stays and not self.due():
             return
-        line = ", ".join([*_phrases(values), f"{now - self._begun:.1f} s real"])
+        rates = self._rates(values) if self.live else {}
+        if self._json:
+            event = "epoch" if stays else "progress"
+            self._write({"event": event, **values, **rates, "real_s": self._elapsed()})
+            self._shown = time.monotonic()
+            return
+        shown = values if stays else {**values, **rates}
+        line = ", ".join([*_phrases(shown), f"{self._elapsed():.1f} s real"])
         self._clear()
         if stays:
             print(line, file=self._stream, flush=True)
             return
-        self._shown = now
+        self._shown = time.monotonic()
         self._width = len(line)
         print(f"\r{line}", end="", file=self._stream, flush=True)
+
+    def _rates(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """Return packets and chip time per real second, over the last seconds."""
+        if "packets" not in values or "simulated_s" not in values:
+            return {}
+        now = time.monotonic()
+        self._past.append((now, float(values["packets"]), float(values["simulated_s"])))
+        while len(self._past) > 2 and now - self._past[1][0] >= _RATE_S:
+            self._past.popleft()
+        then, packets, simulated = self._past[0]
+        if now - then <= 0:
+            return {}
+        last = self._past[-1]
+        return {
+            "packets_per_s": (last[1] - packets) / (now - then),
+            "chip_ms_per_s": 1000 * (last[2] - simulated) / (now - then),
+        }
+
+    def _elapsed(self) -> float:
+        return round(time.monotonic() - self._begun, 3)
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        print(json.dumps(values, allow_nan=False), file=self._stream, flush=True)
 
     def _clear(self) -> None:
         if self._width:
@@ -74,9 +128,13 @@ def _phrases(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{label} {100 * value:.1f} %"
         elif name in wholes:
             yield f"{label} {value}/{values[wholes[name]]}"
+        elif name == "chip_ms_per_s":
+            yield f"{value:.3g} ms of chip time a second"
+        elif name == "packets_per_s":
+            yield f"{value:,.0f} packets a second"
         elif name.endswith("_s"):
             yield f"{value:.3f} s {name.removesuffix('_s').replace('_', ' ')}"
-        elif name.startswith("packets") and isinstance(value, int):
+        elif name in ("in_flight", "late") or (name.startswith("packets") and type(value) is int):
             yield f"{value:,} {label}"
         elif isinstance(value, float):
             yield f"{label} {value:.4g}"

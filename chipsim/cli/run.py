@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from chipsim import registry
-from chipsim.cli.command import add_json, add_settings, note
+from chipsim.cli.command import add_json, add_settings, note, notes_as_json
 from chipsim.cli.settings import parse_settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-report", action="store_true", help="write no report.html at the run's end"
     )
+    parser.add_argument(
+        "--log-json",
+        action="store_true",
+        help="progress and notes as JSON, one object a line, on standard error",
+    )
     add_json(parser)
 
 
@@ -52,12 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
     from chipsim.experiment import resolve
     from chipsim.trace.rundir import RunDirectory, summary_bytes
 
+    notes_as_json(arguments.log_json)
     settings = parse_settings(arguments.settings)
     if arguments.network is not None:
         settings["network.model"] = arguments.network
     experiment = resolve(arguments.experiment, settings, arguments.seed)
     _announce_compilation()
-    progress = Progress(sys.stderr)
+    progress = Progress(sys.stderr, arguments.log_json)
     out = (
         RunDirectory.create(arguments.out, force=arguments.force)
         if arguments.out is not None

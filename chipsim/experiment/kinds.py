@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 GROUP = "chipsim.experiments"
 
 Progress = Callable[[Mapping[str, Any]], None]
-"""Called now and then (at least once an epoch) with named values: ``epoch``, ``accuracy``…"""
+"""Called now and then (at least once an epoch) with named values: ``epoch``, ``accuracy``…
+
+One whose attribute ``live`` is true wants values in between too, whenever its ``due()`` says so.
+"""
 
 Run = Callable[["Experiment", "RunDirectory | None", Progress], dict[str, Any]]
 """``run(experiment, out, progress)`` does the work and returns the summary.
