@@ -13,6 +13,7 @@ from chipsim.machine.library import load_machine
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.mapping.application import Transport
 from eventprop_apps.chip import ChipOptions, ChipRun
+from eventprop_apps.costs import shipped
 from eventprop_apps.data.dataset import SpikeEvents
 from eventprop_apps.losses.api import target_words
 from eventprop_apps.losses.ttfs import TTFSLoss
@@ -20,6 +21,7 @@ from eventprop_apps.model import Model
 from eventprop_apps.offchip.batch import check_targets, head_sizes
 from eventprop_apps.offchip.evaluate import Evaluation, evaluate_offchip, model_of_arrays
 from eventprop_apps.programs.plan import Job
+from eventprop_apps.splitting import choose_parts
 
 BACKENDS = ("chip", "offchip")
 _DEFAULT_LOSS = TTFSLoss(xi=1.5, alpha=0.01, beta=100.0)
@@ -133,7 +135,7 @@ def evaluate(
     model = model_of_arrays(arrays, events, loss, dtype, **network_of)
     words = _targets(model, len(events), labels, output_error, targets)
     chosen = dict(settings or {})
-    parts = tuple(chosen.get("parts", ()))
+    parts = chosen["parts"] = _parts(chip, model, events, chosen)
     width = max_replicas(chip, model, parts) if replicas is None else replicas
     options = ChipOptions(max(1, min(width, len(events))), transport, network, **chosen)
     return _on_chip(model, chip, arrays, events, words, output_error is not None, options, probes)
@@ -156,6 +158,20 @@ def max_replicas(machine: Machine, model: Model, parts: Sequence[int] = ()) -> i
     needed = sum(max(1, n) for n in parts or (1,) * model.layers) + 2
     quads = -(-needed // max(1, per_tile))
     return max(1, (len(tiles) - 1) // quads)
+
+
+def _parts(
+    machine: Machine, model: Model, events: SpikeEvents, settings: Mapping[str, Any]
+) -> tuple[int, ...]:
+    """Return the PEs of each layer: as many as are asked for, or as its SRAM needs."""
+    asked = tuple(settings.get("parts", ()))
+    if "pe.app_data_kb" not in machine.description:
+        return asked  # no PEs to run on, which the run will say
+    limit = machine.description.integer("pe.app_data_kb") * 1024
+    return choose_parts(
+        model, max(1, events.longest()), limit, asked,
+        costs=shipped(), max_cycles=settings.get("max_cycles"),
+    )  # fmt: skip
 
 
 def _targets(

@@ -50,9 +50,16 @@ def default_records(
 
 
 def _fixed(model: Model, block: Block) -> int:
-    """Return the bytes of a block's weights, gradient and state."""
+    """Return the bytes of a block's weights, gradient and state, and of a read-out's values."""
     number = model.dtype.itemsize
-    return 2 * block.size * number + 4 * block.shape[0] * number
+    values = 0 if model.spikes(block.layer) else _readout_bytes(model, block)
+    return 2 * block.size * number + 4 * block.shape[0] * number + values
+
+
+def _readout_bytes(model: Model, block: Block) -> int:
+    """Return the bytes of y, its error, the step of a maximum, and the weights of steps."""
+    number = model.dtype.itemsize
+    return block.shape[0] * (2 * number + 4) + model.steps * number
 
 
 def own_records(model: Model, block: Block, records: Sequence[int]) -> int:
@@ -83,7 +90,7 @@ def layer_regions(model: Model, block: Block, records: Sequence[int]) -> dict[st
         per_spike = SPIKE_RECORD_BYTES + 2 * number
         regions["spike_record"] = own_records(model, block, records) * per_spike
     else:
-        regions["readout"] = block.shape[0] * (2 * number + 4) + model.steps * number
+        regions["readout"] = _readout_bytes(model, block)
     regions["input_record"] = input_records(model, block, records) * SPIKE_RECORD_BYTES
     return regions
 
