@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from chipsim.machine.model import Machine
 from chipsim.machine.route import Route
+from chipsim.network.rules import Visit
 from chipsim.units import FOREVER
 
 PAYLOAD_WORDS = 4
@@ -207,6 +208,17 @@ class Counters:
         Grants and flits per channel.
     dropped_at : ndarray of int64, shape (ports,)
         Drops and overwrites by port.
+    given_up_at : ndarray of int64, shape (ports,)
+        Packets (copies, whatever their leaves) that waited too long in the port, whether they were
+        dropped then or read by a monitor.
+    channel_resent : ndarray of int64, shape (channels,)
+        Frames that were hit and sent again; they are in ``channel_flits`` as well.
+    channel_emergency : ndarray of int64, shape (channels,)
+        Grants to packets on a detour round a blocked output, by the channel they took instead.
+    reinject_received, reinject_missed, reinject_overflowed, reinjected : ndarray of int64
+        Of shape (nodes,): packets that monitors read from the router's register; that found the
+        register full; that found the monitor's queue full (both are dropped); that were sent
+        again by now.
     """
 
     sent: int
@@ -220,6 +232,13 @@ class Counters:
     channel_packets: NDArray[np.int64]
     channel_flits: NDArray[np.int64]
     dropped_at: NDArray[np.int64]
+    given_up_at: NDArray[np.int64]
+    channel_resent: NDArray[np.int64]
+    channel_emergency: NDArray[np.int64]
+    reinject_received: NDArray[np.int64]
+    reinject_missed: NDArray[np.int64]
+    reinject_overflowed: NDArray[np.int64]
+    reinjected: NDArray[np.int64]
 
 
 @dataclass
@@ -263,6 +282,8 @@ class NetworkOptions:
         Measuring window [start, end) [ps] of :class:`WindowStatistics`.
     bin_ps, bins : int
         Width and number of the latency bins; ``bins`` = 0 switches the window's statistics off.
+    error_seed : int
+        Decides which frames are hit on channels with an error rate.
     """
 
     consume: bool = False
@@ -271,6 +292,7 @@ class NetworkOptions:
     window_end_ps: int = FOREVER
     bin_ps: int = 1000
     bins: int = 0
+    error_seed: int = 0
 
 
 INBOX = 0
@@ -336,6 +358,9 @@ class Network(Protocol):
 
     def counters(self) -> Counters:
         """Return the counts so far."""
+
+    def visits(self) -> dict[Visit, int]:
+        """Return how many packets each packet router has seen, by what it saw of them."""
 
     def window(self) -> WindowStatistics:
         """Return the measuring window's statistics so far."""

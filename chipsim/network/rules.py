@@ -7,7 +7,7 @@ together; whether a node's hardware could take such a decision is the mapping's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chipsim.errors import MachineError, RouteError
@@ -36,6 +36,35 @@ class Limb(NamedTuple):
     endpoints: tuple[int, ...]
 
 
+class Visit(NamedTuple):
+    """What a packet router sees of a packet, for its counters.
+
+    Attributes
+    ----------
+    node : int
+        The router's issue node.
+    packet : str
+        The packet's type (:attr:`~chipsim.machine.route.Route.packet`).
+    came_by : int
+        The channel of class ``link…`` by which it came; -1 where it came from this chip.
+    payload_bits : int
+    defaulted : bool
+        Whether no entry matched, and it goes straight on.
+    emergency : bool
+        Whether it is on the first leg of a detour round a blocked link.
+    outputs : tuple of int
+        The channels it leaves by, ascending, each once.
+    """
+
+    node: int
+    packet: str
+    came_by: int
+    payload_bits: int
+    defaulted: bool
+    emergency: bool
+    outputs: tuple[int, ...]
+
+
 # Plain integers: comparing an array's entry with a member of an enumeration takes ten times longer,
 # and every branch of every route is looked at.
 _SOURCE_PORT = int(PortKind.SOURCE)
@@ -51,14 +80,21 @@ class Plan:
     route : Route
         As registered.
     stages : tuple of tuple of Limb
-        The route's stages, same order.
+        The route's stages, same order; behind them those of its detours.
     endpoints : tuple of int
-        Where the copies end, one entry per leaf.
+        Where the copies end, one entry per leaf; -1 where the packet ends in a dump.
+    detours : dict of int to tuple of Limb
+        For stages with branches that have a way round: the stage's branches, those replaced by
+        their detours.
+    visits : dict of int to Visit
+        For stages whose branch leads to a packet router's issue node: what the router sees.
     """
 
     route: Route
     stages: tuple[tuple[Limb, ...], ...]
     endpoints: tuple[int, ...]
+    detours: dict[int, tuple[Limb, ...]] = field(default_factory=dict)
+    visits: dict[int, Visit] = field(default_factory=dict)
 
     @property
     def leaves(self) -> int:
@@ -67,7 +103,7 @@ class Plan:
 
 
 def sink_endpoints(machine: Machine) -> dict[int, int]:
-    """Return the endpoint behind each sink port.
+    """Return the endpoint behind each sink port, -1 behind dumps.
 
     Raises
     ------
@@ -85,6 +121,9 @@ def sink_endpoints(machine: Machine) -> dict[int, int]:
                 "give each endpoint a sink of its own"
             )
         found[port] = endpoint
+    behaviour = machine.behaviour
+    if behaviour is not None and behaviour.dump_ports is not None:
+        found.update(dict.fromkeys(behaviour.dump_ports.tolist(), -1))
     return found
 
 
@@ -146,8 +185,54 @@ def plan(machine: Machine, route: Route, sinks: dict[int, int] | None = None) ->
     lost = [i for i, stage in enumerate(walker.stages) if stage is None]
     if lost:
         raise walker.error(lost[0], "no branch leads here", "exactly one", "drop the stage")
-    stages = tuple(stage for stage in walker.stages if stage is not None)
-    return Plan(route, stages, endpoints)
+    stages = [stage for stage in walker.stages if stage is not None]
+    detours = walker.detours(stages)
+    return Plan(route, tuple(stages), endpoints, detours, _visits(machine, route, stages, detours))
+
+
+def _visits(
+    machine: Machine,
+    route: Route,
+    stages: list[tuple[Limb, ...]],
+    detours: dict[int, tuple[Limb, ...]],
+) -> dict[int, Visit]:
+    """Return what packet routers see, by the stage before their issue node."""
+    lookups = [i for i, cls in enumerate(machine.classes) if cls.name == "lookup"]
+    if not lookups:
+        return {}
+    entered = {limb.next: limb.channel for limbs in detours.values() for limb in limbs}
+    for stage in reversed(stages):  # where a detour joins the tree again, the tree's own branch
+        entered.update((limb.next, limb.channel) for limb in stage)
+    first_legs = {
+        limb.next
+        for stage, limbs in detours.items()
+        for limb, plain in zip(limbs, stages[stage], strict=True)
+        if limb != plain
+    }
+    found = {}
+    for number, stage in enumerate(stages):
+        if len(stage) != 1 or stage[0].next == SINK:
+            continue
+        if machine.channel_class.item(stage[0].channel) not in lookups:
+            continue
+        limb = stage[0]
+        before = entered.get(number, -1)
+        link = before >= 0 and class_name(machine, before).startswith("link")
+        found[number] = Visit(
+            machine.port_node.item(machine.channel_port.item(limb.channel)),
+            route.packet,
+            before if link else -1,
+            route.payload_bits,
+            limb.next in route.defaulted,
+            number in first_legs,
+            tuple(sorted({below.channel for below in stages[limb.next]})),
+        )
+    return found
+
+
+def class_name(machine: Machine, channel: int) -> str:
+    """Return the name of a channel's class."""
+    return machine.classes[machine.channel_class.item(channel)].name
 
 
 class _Walker:
@@ -187,6 +272,36 @@ class _Walker:
             self.stages[stage] = limbs
             below[stage] = tuple(end for limb in limbs for end in limb.endpoints)
         return below[first]
+
+    def detours(self, stages: list[tuple[Limb, ...]]) -> dict[int, tuple[Limb, ...]]:
+        """Append the stages of all detours; return, by stage, its branches with them."""
+        behaviour = self.machine.behaviour
+        if behaviour is None or behaviour.channel_detour is None:
+            return {}
+        ways = behaviour.channel_detour
+        found = {}
+        for number in range(len(stages)):
+            limbs = tuple(
+                self._detour(limb, [c for c in ways[limb.channel].tolist() if c >= 0], stages)
+                for limb in stages[number]
+            )
+            if limbs != stages[number]:
+                found[number] = limbs
+        return found
+
+    def _detour(self, limb: Limb, way: list[int], stages: list[tuple[Limb, ...]]) -> Limb:
+        """Return a branch's detour, the branch itself where there is no way round."""
+        if not way or limb.next == SINK:
+            return limb
+        machine, bits = self.machine, self.route.payload_bits
+        following = limb.next
+        for channel in reversed(way):
+            flits = machine.classes[machine.channel_class.item(channel)].flits[bits]
+            detour = Limb(channel, flits, following, limb.endpoints)
+            following = len(stages)
+            stages.append((detour,))
+        stages.pop()  # the first leg is a branch of the stage itself
+        return detour
 
     def _enter(self, stage: int, node: int) -> None:
         machine = self.machine

@@ -23,6 +23,7 @@ from chipsim.network.api import (
 )
 from chipsim.network.reference import Candidate, RoundRobin
 from chipsim.network.reference import Network as ReferenceNetwork
+from chipsim.network.rules import Visit
 from chipsim.testing.scripts import Case, Look, Send, Take, WatchInbox, drive, make_sends
 from chipsim.units import FOREVER
 
@@ -52,6 +53,8 @@ class View:
         Packets per inbox.
     script_left, last_accepted_ps : list of int
         Per source port, in the order of the ports.
+    visits : dict of Visit to int
+        What packet routers have seen.
     """
 
     at_ps: int
@@ -61,6 +64,7 @@ class View:
     waiting: list[int]
     script_left: list[int]
     last_accepted_ps: list[int]
+    visits: dict[Visit, int]
 
 
 @dataclass
@@ -142,6 +146,7 @@ def _look(network: Network, machine: Machine, now_ps: int) -> View:
         [network.waiting(inbox) for inbox in range(2 * machine.endpoints)],
         left.tolist(),
         last.tolist(),
+        network.visits(),
     )
 
 
@@ -172,7 +177,7 @@ def _same_view(a: View, b: View) -> None:
     _same_value(f"counters {where}", _plain(a.counters), _plain(b.counters))
     for name, x, y in (("in flight", a.in_flight, b.in_flight), ("waits", a.waits, b.waits)):
         _same_rows(f"{name} {where}", sorted(_rows(x)), sorted(_rows(y)), _names(x))
-    for name in ("waiting", "script_left", "last_accepted_ps"):
+    for name in ("waiting", "script_left", "last_accepted_ps", "visits"):
         _same_value(f"{name} {where}", getattr(a, name), getattr(b, name))
 
 
@@ -311,6 +316,13 @@ class Coverage:
             "several flits": bool(np.any(last.channel_flits > last.channel_packets)),
             "dropped": last.dropped > 0,
             "overwritten": last.overwritten > 0,
+            "detour": bool(last.channel_emergency.any()),
+            "frame hit": bool(last.channel_resent.any()),
+            "reinjected": bool(last.reinjected.any()),
+            "reinjection missed": bool(last.reinject_missed.any()),
+            "reinjection overflowed": bool(last.reinject_overflowed.any()),
+            "dumped": bool(np.any(outcome.drops.endpoint < 0)),
+            "router visit": any(view.visits for view in outcome.views),
             "stuck": outcome.quiet and last.in_flight > 0,
         }
         self.cases += 1

@@ -8,10 +8,14 @@ grid and a few nodes share all traffic, so that many things fall into one instan
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
+
+from chipsim.machine.behaviour import Behaviour, Reinjection
 from chipsim.machine.model import (
     UNBOUNDED,
     ChannelClass,
@@ -115,9 +119,11 @@ class _Plan:
 
 def _make_machine(dice: _Dice, cyclic: bool) -> _Plan:
     builder = MachineBuilder("random", None, 1, 1)  # type: ignore[arg-type]
-    classes = [builder.channel_class(_channel_class(dice, name)) for name in ("noc", "link")]
+    classes = [
+        builder.channel_class(_channel_class(dice, name)) for name in ("noc", "link", "lookup")
+    ]
     # One patience per machine would hide that it is the node's; most machines drop nothing.
-    drops = dice.percent(20)
+    drops = dice.percent(30)
     routers = [_router(dice, builder, number, drops) for number in range(dice.integer(2, 5))]
     sources: list[int] = []
     for number, router in enumerate(routers):
@@ -126,7 +132,9 @@ def _make_machine(dice: _Dice, cyclic: bool) -> _Plan:
     for one, other in _links(dice, len(routers), cyclic):
         far = builder.port(routers[other], _capacity(dice))
         _channel(dice, builder, routers[one], far, classes)
-    return _Plan(builder.build(), sources)
+    dumps = [_dump(dice, builder, router, classes) for router in dice.some_of(routers, 20)]
+    monitors = {n: builder.port(n, UNBOUNDED) for n in routers if drops and dice.percent(40)}
+    return _Plan(_with_behaviour(dice, builder.build(), drops, dumps, monitors), sources)
 
 
 def _channel_class(dice: _Dice, name: str) -> ChannelClass:
@@ -159,6 +167,67 @@ def _endpoint(
     _channel(dice, builder, router, sink, classes)
     builder.endpoint(EndpointKind.PE, port=source, dma_port=dma, sink=sink, x=number, y=0)
     return [source] if dma < 0 else [source, dma]
+
+
+def _dump(dice: _Dice, builder: MachineBuilder, router: int, classes: list[int]) -> int:
+    """Add a sink port that belongs to nobody."""
+    port = builder.port(-1, 1, PortKind.SINK, FullPolicy.DROP)
+    _channel(dice, builder, router, port, classes)
+    return port
+
+
+def _with_behaviour(
+    dice: _Dice, machine: Machine, drops: bool, dumps: list[int], monitors: dict[int, int]
+) -> Machine:
+    """Add errors, detours, second waits and monitors; half of the machines stay plain."""
+    second = np.zeros(machine.nodes, dtype=np.int64)
+    for node in np.flatnonzero(machine.node_wait_ps >= 0).tolist():
+        second[node] = dice.one_of((0, 1, 2, 4)) * GRID_PS
+    errs = dice.percent(20)
+    errors = np.zeros(machine.channels)
+    for channel in dice.some_of(range(machine.channels), 40) if errs else []:
+        errors[channel] = dice.one_of((5, 20, 60)) / 100
+    reinjection = None
+    if monitors:
+        ports = np.full(machine.nodes, -1, dtype=np.int32)
+        ports[list(monitors)] = list(monitors.values())
+        read, interval = (dice.one_of((1, 2, 6)) * GRID_PS for _ in range(2))
+        reinjection = Reinjection(ports, read, interval, dice.integer(1, 3))
+    if not (drops or errs or dumps):
+        return machine
+    behaviour = Behaviour(
+        channel_error=errors if errs else None,
+        channel_detour=_detours(dice, machine) if drops else None,
+        node_wait2_ps=second if drops else None,
+        reinjection=reinjection,
+        dump_ports=np.array(dumps, dtype=np.int32) if dumps else None,
+    )
+    return replace(machine, behaviour=behaviour)
+
+
+def _detours(dice: _Dice, machine: Machine) -> Any:
+    """Return a way round, over a parallel channel or two others, for most links that have one."""
+    far = machine.port_node[machine.channel_port].tolist()
+    near = machine.channel_node.tolist()
+    between: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for channel, ends in enumerate(zip(near, far, strict=True)):
+        between[ends].append(channel)
+    ways = np.full((machine.channels, 2), -1, dtype=np.int32)
+    for channel in range(machine.channels):
+        here, there = near[channel], far[channel]
+        found: list[tuple[int, ...]] = [
+            (other,) for other in between[here, there] if other != channel
+        ]
+        found += [
+            (first, last)
+            for first in range(machine.channels)
+            if near[first] == here and far[first] not in (-1, here, there)
+            for last in between[far[first], there]
+        ]
+        if there >= 0 and found and dice.percent(80):
+            way = dice.one_of(found)
+            ways[channel, : len(way)] = way
+    return ways
 
 
 def _links(dice: _Dice, routers: int, cyclic: bool) -> list[tuple[int, int]]:
@@ -216,6 +285,8 @@ def _make_route(dice: _Dice, plan: _Plan) -> Route:
         tuple(tuple(stage) for stage in stages),
         payload_bits=dice.one_of(PAYLOADS),
         memory=dice.percent(15),
+        packet=dice.one_of(("mc", "c2c", "nn")),
+        defaulted=tuple(dice.some_of(range(len(stages)), 20)),
     )
 
 
@@ -283,6 +354,7 @@ def make_case(choices: Choices) -> Case:
         window_end_ps=dice.integer(5, 40) * GRID_PS,
         bin_ps=dice.one_of((GRID_PS, 1500)),
         bins=dice.one_of((0, 1, 8)),
+        error_seed=dice.integer(0, 3),
     )
     return Case(plan.machine, routes, _make_actions(dice, plan, routes), 400 * GRID_PS, options)
 
@@ -326,6 +398,7 @@ def describe(case: Case) -> str:
         f"{dict(machine.classes[int(machine.channel_class[c])].flits)}"
         for c in range(machine.channels)
     ]
+    lines.append(str(machine.behaviour))
     lines += [f"route {n} {route}" for n, route in enumerate(case.routes)]
     lines += [str(action) for action in case.ordered()]
     return "\n".join([*lines, str(case.options)])

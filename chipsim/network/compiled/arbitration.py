@@ -13,6 +13,7 @@ from chipsim.network.compiled.layout import (
     BUSY,
     CAPACITY,
     CHANNEL_STRIDE,
+    CREDIT,
     DIRTY,
     DIRTY_COUNT,
     FLIT,
@@ -31,6 +32,7 @@ from chipsim.network.compiled.layout import (
     MASK,
     MEMORY,
     MODE,
+    MODE_NOTED,
     MODE_PLAIN,
     MODE_POOL,
     MODE_STALL,
@@ -47,9 +49,9 @@ from chipsim.network.compiled.layout import (
     SOURCE,
     STAGE,
     STAGE_THERE,
-    TO,
     WAITED,
 )
+from chipsim.network.compiled.notes import branch_on, note
 from chipsim.network.compiled.ports import join, leave
 from chipsim.network.compiled.records import new_copy
 from chipsim.network.compiled.state import State
@@ -66,7 +68,7 @@ def arbitrate(net: State, now: int) -> None:
             continue
         if net.channels[channel + MODE] == MODE_PLAIN:
             port = net.inputs[first_input(net, channel, net.channels[channel + REQUESTS])]
-            grant(net, channel, port, net.ports[port + HEAD], now)
+            grant(net, channel, port, net.ports[port + HEAD], now, 0)
         else:
             choose_and_grant(net, channel, now)
     net.scalars[DIRTY_COUNT] = 0
@@ -83,7 +85,9 @@ def first_input(net: State, channel: int, requests: int) -> int:
 
 @inlined
 def choose_and_grant(net: State, channel: int, now: int) -> None:
-    """Grant where candidates must be searched for: behind pools, and before stalling sinks."""
+    """Grant where candidates must be searched for (behind pools, and before stalling sinks), or
+    something is to be noted.
+    """
     channels = net.channels
     mode = channels[channel + MODE]
     left = channels[channel + REQUESTS]
@@ -98,7 +102,8 @@ def choose_and_grant(net: State, channel: int, now: int) -> None:
         port = net.inputs[at]
         copy = candidate(net, port, channel, now)
         if credit <= now or net.packets[net.copies[copy + PACKET] + MEMORY] != 0:
-            grant(net, channel, port, copy, now)
+            lost = note(net, channel, copy) if mode & MODE_NOTED else 0
+            grant(net, channel, port, copy, now, lost)
             return
         left &= ~net.ports[port + BIT]
     if credit < NEVER:
@@ -116,19 +121,6 @@ def candidate(net: State, port: int, channel: int, now: int) -> int:
 
 
 @inlined
-def branch_on(net: State, copy: int, channel: int) -> int:
-    """Return the number, in its stage, of the copy's first ungranted branch on the output."""
-    left = net.copies[copy + MASK]
-    base = net.stages[net.copies[copy + STAGE]]
-    while left != 0:
-        bit = lowest(left)
-        if net.branches[base + bit * BRANCH_STRIDE + TO] == channel:
-            return bit
-        left &= left - 1
-    return NONE
-
-
-@inlined
 def still_asks(net: State, port: int, channel: int, copy: int, now: int) -> bool:
     """Return whether the port has a further branch for the output, ``copy`` having had one."""
     if net.copies[copy + MASK] != 0 and branch_on(net, copy, channel) >= 0:
@@ -143,8 +135,8 @@ def still_asks(net: State, port: int, channel: int, copy: int, now: int) -> bool
 
 
 @inlined
-def grant(net: State, channel: int, port: int, copy: int, now: int) -> None:
-    """Grant the output to the copy's first branch on it."""
+def grant(net: State, channel: int, port: int, copy: int, now: int, lost: int) -> None:
+    """Grant the output to the copy's first branch on it; ``lost`` frames must be sent again."""
     channels, copies, branches = net.channels, net.copies, net.branches
     bit = branch_on(net, copy, channel)
     branch = net.stages[copies[copy + STAGE]] + bit * BRANCH_STRIDE
@@ -152,9 +144,12 @@ def grant(net: State, channel: int, port: int, copy: int, now: int) -> None:
     copies[copy + MASK] = left
     if not still_asks(net, port, channel, copy, now):
         channels[channel + REQUESTS] &= ~net.ports[port + BIT]
-    flits = branches[branch + FLITS_HERE]
+    flits = branches[branch + FLITS_HERE] + lost
     flit = channels[channel + FLIT]
     end = now + flits * flit
+    if lost > 0:
+        credit = net.ports[channels[channel + PORT] + CREDIT]
+        end += lost * (channels[channel + LATENCY] + credit)
     occupy(net, channel, port, copy, flits, end)
     arrival = end - flit + channels[channel + LATENCY]
     if net.scalars[HOP_LOG]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chipsim.errors import NetworkError
-from chipsim.machine.model import FullPolicy, Machine, NodeKind, PortKind
+from chipsim.machine.model import UNBOUNDED, FullPolicy, Machine, NodeKind, PortKind
 from chipsim.network import rules
 from chipsim.network.api import NetworkOptions
 from chipsim.network.compiled import layout as at
 from chipsim.network.compiled.state import I64, State
+from chipsim.network.noise import threshold
 
 MOST_INPUTS = 64
 """Input FIFOs of a node: an output's requests are the bits of one word."""
@@ -77,6 +79,11 @@ def first_state(machine: Machine, options: NetworkOptions) -> State:
         stages=empty,
         branches=empty,
         routes=empty,
+        sides=empty,
+        tallies=records(1, 1),
+        lines=_lines(machine),
+        patience=_patience(machine),
+        monitors=_monitors(machine),
     )
 
 
@@ -101,6 +108,7 @@ def _scalars(machine: Machine, options: NetworkOptions) -> I64:
     scalars[at.FIRED_START] = machine.channels + machine.ports
     scalars[at.PORT_COUNT] = machine.ports
     scalars[at.INBOX_COUNT] = 2 * machine.endpoints
+    scalars[at.ERROR_SEED] = np.uint64(options.error_seed % 2**64).astype(np.int64)
     return scalars
 
 
@@ -128,7 +136,8 @@ def _ports(machine: Machine, inputs: list[list[int]]) -> tuple[I64, I64]:
             ports[base + name] = at.NONE
         ports[base + at.KIND] = _kind(machine, port)
         if machine.port_kind[port] == PortKind.SINK:
-            ports[base + at.END] = 2 * at.INBOX_STRIDE * ends.get(port, 0)
+            end = ends.get(port, 0)  # the inboxes behind the last endpoint's are the dumps'
+            ports[base + at.END] = 2 * at.INBOX_STRIDE * (end if end >= 0 else machine.endpoints)
         else:
             node = int(machine.port_node[port])
             bit = 1 << position[port]
@@ -164,6 +173,7 @@ def _watched_capacity(machine: Machine, port: int) -> int:
 
 def _channels(machine: Machine, inputs: list[list[int]]) -> I64:
     channels = records(machine.channels, at.CHANNEL_STRIDE)
+    noted = _noted(machine)
     starts = np.concatenate([[0], np.cumsum([len(found) for found in inputs])])
     for channel in range(machine.channels):
         base = channel * at.CHANNEL_STRIDE
@@ -177,7 +187,8 @@ def _channels(machine: Machine, inputs: list[list[int]]) -> I64:
         pool = machine.node_kind[node] == NodeKind.POOL
         stalls = machine.port_kind[far] == PortKind.SINK and _watched_capacity(machine, far) > 0
         mode = at.MODE_POOL if pool else at.MODE_PLAIN
-        channels[base + at.MODE] = mode | (at.MODE_STALL if stalls else 0)
+        mode |= at.MODE_STALL if stalls else 0
+        channels[base + at.MODE] = mode | (at.MODE_NOTED if noted[channel] else 0)
     return channels
 
 
@@ -196,7 +207,10 @@ def _sources(machine: Machine, ports: I64) -> I64:
 
 def _inboxes(machine: Machine) -> I64:
     """Return two records per endpoint: events, with the sink's limit and policy, and memory."""
-    inboxes = records(2 * machine.endpoints, at.INBOX_STRIDE)
+    inboxes = records(2 * machine.endpoints + 2, at.INBOX_STRIDE)  # the last two: dumps
+    field(inboxes, at.INBOX_STRIDE, at.LIMIT)[:] = at.NEVER
+    inboxes[-2 * at.INBOX_STRIDE + at.LIMIT] = inboxes[-at.INBOX_STRIDE + at.LIMIT] = 0
+    inboxes[-2 * at.INBOX_STRIDE + at.FULL] = inboxes[-at.INBOX_STRIDE + at.FULL] = at.FULL_DROP
     for name in (at.FIRST, at.LAST, at.SINK_PORT):
         field(inboxes, at.INBOX_STRIDE, name)[:] = at.NONE
     for endpoint, port in enumerate(machine.endpoint_sink.tolist()):
@@ -207,6 +221,65 @@ def _inboxes(machine: Machine) -> I64:
         inboxes[base + at.INBOX_STRIDE + at.SINK_PORT] = at.NO_SLOTS
         policy = int(machine.port_full[port])
         inboxes[base + at.FULL] = policy
-        if policy != FullPolicy.STALL:
+        if policy != FullPolicy.STALL and machine.port_capacity[port] != UNBOUNDED:
             inboxes[base + at.LIMIT] = machine.port_capacity[port]
     return inboxes
+
+
+def _noted(machine: Machine) -> NDArray[np.bool_]:
+    """Return at which channels' grants something is drawn or counted, bool of shape (channels,)."""
+    lookups = [i for i, cls in enumerate(machine.classes) if cls.name == "lookup"]
+    noted: NDArray[np.bool_] = np.isin(machine.channel_class, lookups)
+    behaviour = machine.behaviour
+    if behaviour is not None and behaviour.channel_error is not None:
+        noted |= behaviour.channel_error > 0
+    if behaviour is not None and behaviour.channel_detour is not None:
+        noted[behaviour.channel_detour[behaviour.channel_detour[:, 0] >= 0, 0]] = True
+    return noted
+
+
+def _lines(machine: Machine) -> I64:
+    """Return a record per channel: its error rate, and counts."""
+    lines = records(machine.channels, at.LINE_STRIDE)
+    behaviour = machine.behaviour
+    if behaviour is not None and behaviour.channel_error is not None:
+        limits = [threshold(chance) for chance in behaviour.channel_error.tolist()]
+        field(lines, at.LINE_STRIDE, at.ERROR_LIMIT)[: len(limits)] = limits
+    return lines
+
+
+def _patience(machine: Machine) -> I64:
+    """Return a record per port: the second wait of its node, and who reads what it gives up."""
+    patience = records(machine.ports, at.PATIENCE_STRIDE)
+    field(patience, at.PATIENCE_STRIDE, at.MONITOR)[:] = at.NONE
+    behaviour = machine.behaviour
+    if behaviour is None:
+        return patience
+    behaviour.check(machine.name, machine.nodes, machine.channels)
+    inside = np.flatnonzero(machine.port_node >= 0)
+    nodes = machine.port_node[inside]
+    if behaviour.node_wait2_ps is not None:
+        seconds = field(patience, at.PATIENCE_STRIDE, at.SECOND_WAIT)
+        seconds[inside] = behaviour.node_wait2_ps[nodes]
+    if behaviour.reinjection is not None:
+        has = behaviour.reinjection.port >= 0
+        record = np.where(has, (np.cumsum(has) - 1) * at.MONITOR_STRIDE, at.NONE)
+        field(patience, at.PATIENCE_STRIDE, at.MONITOR)[inside] = record[nodes]
+    return patience
+
+
+def _monitors(machine: Machine) -> I64:
+    """Return a record per node with a monitor, in the order of the nodes."""
+    timing = None if machine.behaviour is None else machine.behaviour.reinjection
+    if timing is None:
+        return records(0, at.MONITOR_STRIDE)
+    ports = timing.port[timing.port >= 0]
+    monitors = records(len(ports), at.MONITOR_STRIDE)
+    for number, port in enumerate(ports.tolist()):
+        base = number * at.MONITOR_STRIDE
+        monitors[base + at.MONITOR_PORT] = port * at.PORT_STRIDE
+        monitors[base + at.LAST_AGAIN] = at.NONE
+        monitors[base + at.READ_TIME] = timing.read_ps
+        monitors[base + at.INTERVAL] = timing.interval_ps
+        monitors[base + at.QUEUE] = timing.queue_packets
+    return monitors

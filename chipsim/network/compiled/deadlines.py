@@ -1,10 +1,10 @@
-"""Rule 9: branches that have asked for too long are dropped, after phase 2 of their instant."""
+"""Rule 9: branches that have asked for too long go round or are dropped, after phase 2."""
 
 from __future__ import annotations
 
 from chipsim.compiled import inlined
-from chipsim.network.compiled.arbitration import branch_on
 from chipsim.network.compiled.bits import lowest
+from chipsim.network.compiled.credits import plan_wake
 from chipsim.network.compiled.layout import (
     AFTER,
     ARRIVED,
@@ -19,33 +19,62 @@ from chipsim.network.compiled.layout import (
     DUE_COUNT,
     DUE_START,
     EVENT_DEADLINE,
+    GIVEN_UP,
     HEAD,
+    INTERVAL,
     KIND,
     KIND_FIFO,
     KIND_MASK,
+    LAST_AGAIN,
     LAST_END,
     LEAVES,
     MASK,
+    MISSED,
+    MONITOR,
+    MONITOR_PORT,
+    NEVER,
     NONE,
     OPEN,
+    OVERFLOWED,
+    PATIENCE_STRIDE,
     PORT_STRIDE,
+    QUEUE,
+    READ_TIME,
+    RECEIVED,
+    REGISTER_FREE,
     REQUESTS,
+    SECOND_WAIT,
+    SIDE_STRIDE,
     STAGE,
     TO,
+    TWIN,
     WAIT,
+    WAITED,
 )
-from chipsim.network.compiled.ports import leave, mark
+from chipsim.network.compiled.notes import branch_on
+from chipsim.network.compiled.ports import join, leave, mark
 from chipsim.network.compiled.queue import push
 from chipsim.network.compiled.state import State
 
 
 @inlined
 def give_up(net: State, now: int) -> None:
-    """Look at the ports where somebody may have waited long enough."""
+    """Look at the ports where somebody may have waited long enough, in ascending order.
+
+    The order matters where several ports of a node share the register that a monitor reads.
+    """
     count = net.scalars[DUE_COUNT]
+    start = net.scalars[DUE_START]
     net.scalars[DUE_COUNT] = 0
-    for at in range(count):
-        port = net.lists[net.scalars[DUE_START] + at]
+    for at in range(start + 1, start + count):
+        port = net.lists[at]
+        to = at
+        while to > start and net.lists[to - 1] > port:
+            net.lists[to] = net.lists[to - 1]
+            to -= 1
+        net.lists[to] = port
+    for at in range(start, start + count):
+        port = net.lists[at]
         net.ports[port + DEADLINE] = NONE
         if net.ports[port + KIND] & KIND_MASK == KIND_FIFO:
             give_up_head(net, port, now)
@@ -54,30 +83,56 @@ def give_up(net: State, now: int) -> None:
 
 
 @inlined
+def second_wait(net: State, port: int) -> int:
+    """Return how long the packets of a port may ask for their detours."""
+    return net.patience[port // PORT_STRIDE * PATIENCE_STRIDE + SECOND_WAIT]  # type: ignore[no-any-return]
+
+
+@inlined
+def patience_over(net: State, port: int, copy: int, first: int, now: int) -> int:
+    """Do what is due with a copy whose first wait ends at ``first``; return its next limit.
+
+    ``NONE`` once it has been given up.
+    """
+    if now < first:
+        return first
+    last = first + second_wait(net, port)
+    if now >= last:
+        drop_rest(net, port, copy, now)
+        return NONE
+    if net.sides[net.copies[copy + STAGE] * SIDE_STRIDE + TWIN] >= 0:
+        go_round(net, port, copy, now)
+    return last
+
+
+@inlined
 def give_up_head(net: State, port: int, now: int) -> None:
-    """Drop what is left of a FIFO's head if it has asked for too long, else look again later."""
+    """Deal with a FIFO's head that has asked for too long, else look again later."""
     ports = net.ports
     if ports[port + ASK] < 0:
         return
-    limit = ports[port + ASK] + ports[port + WAIT]
-    if limit > now:
+    first = ports[port + ASK] + ports[port + WAIT]
+    limit = patience_over(net, port, ports[port + HEAD], first, now)
+    if limit >= 0:
         look_again(net, port, limit)
-    else:
-        drop_rest(net, port, ports[port + HEAD], now)
 
 
 @inlined
 def give_up_pool(net: State, port: int, now: int) -> None:
-    """Drop what is left of a pool's oldest copies, and look again for the next one."""
-    while True:
-        copy = net.ports[port + HEAD]
-        if copy < 0 or net.copies[copy + ARRIVED] > now:
-            return
-        limit = net.copies[copy + ARRIVED] + net.ports[port + WAIT]
-        if limit > now:
-            look_again(net, port, limit)
-            return
-        drop_rest(net, port, copy, now)
+    """Deal with a pool's copies that have asked for too long, and look again for the next one."""
+    following = NEVER
+    copy = net.ports[port + HEAD]
+    while copy >= 0 and net.copies[copy + ARRIVED] <= now:
+        after = net.copies[copy + AFTER]
+        first = net.copies[copy + ARRIVED] + net.ports[port + WAIT]
+        limit = patience_over(net, port, copy, first, now)
+        if limit >= 0:
+            following = min(following, limit)
+            if limit == first:
+                break  # those behind it have waited less
+        copy = after
+    if following < NEVER:
+        look_again(net, port, following)
 
 
 @inlined
@@ -88,8 +143,34 @@ def look_again(net: State, port: int, time: int) -> None:
 
 
 @inlined
+def go_round(net: State, port: int, copy: int, now: int) -> None:
+    """Let a copy ask for the detours of its blocked branches instead of these."""
+    copies, branches, channels = net.copies, net.branches, net.channels
+    plain = net.stages[copies[copy + STAGE]]
+    twin = net.sides[copies[copy + STAGE] * SIDE_STRIDE + TWIN]
+    copies[copy + STAGE] = twin
+    left = copies[copy + MASK]
+    while left != 0:
+        offset = lowest(left) * BRANCH_STRIDE
+        left &= left - 1
+        before = branches[plain + offset + TO]
+        instead = branches[net.stages[twin] + offset + TO]
+        if before == instead:
+            continue
+        fifo = net.ports[port + KIND] & KIND_MASK == KIND_FIFO
+        if not fifo or branch_on(net, copy, before) < 0:
+            withdraw(net, port, before, now)
+        channels[instead + REQUESTS] |= net.ports[port + BIT]
+        open_at = channels[instead + OPEN]
+        if open_at <= now:
+            mark(net, instead)
+        elif open_at < NEVER:
+            plan_wake(net, instead, open_at)
+
+
+@inlined
 def drop_rest(net: State, port: int, copy: int, now: int) -> None:
-    """Drop the copy's ungranted branches; it leaves with the end of its last transmission."""
+    """Give up the copy's ungranted branches; it leaves with the end of its last transmission."""
     copies = net.copies
     leave(net, port, copy, max(now, copies[copy + LAST_END]))
     left = copies[copy + MASK]
@@ -100,9 +181,46 @@ def drop_rest(net: State, port: int, copy: int, now: int) -> None:
         leaves += net.branches[branch + LEAVES]
         withdraw(net, port, net.branches[branch + TO], now)
         left &= left - 1
+    patience = port // PORT_STRIDE * PATIENCE_STRIDE
+    net.patience[patience + GIVEN_UP] += 1
+    monitor = net.patience[patience + MONITOR]
+    if monitor >= 0 and handed_over(net, monitor, copy, now):
+        return
     net.scalars[DROPPED] += leaves
     net.dropped[port // PORT_STRIDE] += leaves
     log_drop(net, port, copy, now)
+
+
+@inlined
+def handed_over(net: State, monitor: int, copy: int, now: int) -> bool:
+    """Let the monitor read the copy, and plan when it is sent again; return False if it is lost.
+
+    Packets that will be in the queue when this one has been read are one interval apart, because
+    each of them has been read before now.
+    """
+    monitors, copies = net.monitors, net.copies
+    if now < monitors[monitor + REGISTER_FREE]:
+        monitors[monitor + MISSED] += 1
+        return False
+    again = now + monitors[monitor + READ_TIME]
+    monitors[monitor + REGISTER_FREE] = again
+    last = monitors[monitor + LAST_AGAIN]
+    interval = monitors[monitor + INTERVAL]
+    if last > again and (last - again + interval - 1) // interval >= monitors[monitor + QUEUE]:
+        monitors[monitor + OVERFLOWED] += 1
+        return False
+    monitors[monitor + RECEIVED] += 1
+    if last >= 0:
+        again = max(again, last + interval)
+    monitors[monitor + LAST_AGAIN] = again
+    twin = net.sides[copies[copy + STAGE] * SIDE_STRIDE + TWIN]
+    if twin < NONE:
+        copies[copy + STAGE] = -2 - twin
+    copies[copy + WAITED] += now - copies[copy + ARRIVED]
+    copies[copy + ARRIVED] = again
+    copies[copy + LAST_END] = NONE
+    join(net, monitors[monitor + MONITOR_PORT], copy, again)
+    return True
 
 
 @inlined

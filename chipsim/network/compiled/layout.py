@@ -65,6 +65,7 @@ LOG_CAPACITY = 42
 PORT_COUNT = 43
 ROUTE_COUNT = 44
 INBOX_COUNT = 45
+ERROR_SEED = 46
 BITMAP = 48  # occupancy of the wheel, one bit a slot
 SLOTS = 1024
 BITMAP_WORDS = SLOTS // 64
@@ -87,7 +88,8 @@ KNOWN = 11
 WAIT = 12  # how long a packet may ask, NONE for ever
 HOP = 13  # 1 where a visit counts as a packet-hop
 END = 14  # SINK: inbox of event packets
-DEADLINE = 15  # time of the port's pending deadline event, or NONE
+DEADLINE = 15  # time of the port's next look at deadlines, or NONE; NOTED: in this very round
+NOTED = -2
 
 KIND_FIFO = 0
 KIND_POOL = 1
@@ -115,6 +117,27 @@ MODE = 13
 MODE_PLAIN = 0  # its node is a FIFO node, and every packet needs the same credit
 MODE_POOL = 1  # any packet of an input may be the candidate
 MODE_STALL = 2  # flag: far port is a stalling sink, whose slots memory packets do not need
+MODE_NOTED = 4  # flag: at its grants something is drawn or counted (see ``notes``)
+
+# --- further records of channels and ports, of machines with a Behaviour -----------------------
+LINE_STRIDE = 4  # by channel
+ERROR_LIMIT = 0  # draws below it hit a frame; 0: no errors
+RESENT = 1
+EMERGENCY = 2
+PATIENCE_STRIDE = 4  # by port
+SECOND_WAIT = 0  # how long a packet may ask for its detours; 0: no emergency routing
+MONITOR = 1  # record of the monitor that reads what is given up, or NONE
+GIVEN_UP = 2
+MONITOR_STRIDE = 16
+MONITOR_PORT = 0  # through which it sends
+REGISTER_FREE = 1  # when the router's register can take the next packet
+LAST_AGAIN = 2  # when the last packet is, or was, sent again; NONE before
+READ_TIME = 3
+INTERVAL = 4
+QUEUE = 5
+RECEIVED = 6
+MISSED = 7
+OVERFLOWED = 8
 
 # --- sources: the scripts of source ports ------------------------------------------------------
 SOURCE_STRIDE = 8
@@ -132,7 +155,7 @@ FIRST = 0
 LAST = 1
 COUNT = 2
 WATCH = 3  # fire at this count; 0: not armed
-LIMIT = 4  # capacity, 0 = unlimited
+LIMIT = 4  # capacity, NEVER = unlimited; 0: a dump, which drops everything
 FULL = 5  # policy
 SINK_PORT = 6  # whose slots a take frees; NO_SLOTS for memory; NONE: the endpoint has no sink
 NO_SLOTS = -2
@@ -190,6 +213,9 @@ TO = 0  # channel's base
 STAGE_THERE = 1  # stage at the far end, NONE at a sink
 FLITS_HERE = 2
 LEAVES = 3
+SIDE_STRIDE = 2  # by stage
+TWIN = 0  # the stage with its detours, NONE without; of a twin: -2 - the stage it belongs to
+TALLY = 1  # counter of what a packet router sees, or NONE
 ROUTE_STRIDE = 4
 ROUTE_PORT = 0
 ROUTE_STAGE = 1

@@ -9,6 +9,7 @@ from chipsim.network.compiled.layout import (
     CODE,
     COPY_NEED,
     COPY_ROOM,
+    DEADLINE,
     DIRTY_COUNT,
     DONE,
     DUE_COUNT,
@@ -74,7 +75,7 @@ def handle(net: State, code: int, now: int) -> None:
         inject(net, base, now)
     elif kind == EVENT_POOL:
         pool_arrives(net, base, now)
-    elif kind == EVENT_DEADLINE:
+    elif kind == EVENT_DEADLINE and net.ports[base + DEADLINE] == now:
         note_due(net, base)
 
 

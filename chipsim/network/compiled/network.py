@@ -23,12 +23,13 @@ from chipsim.network.api import (
     Waits,
     WindowStatistics,
 )
-from chipsim.network.compiled import columns, inbox, script, walk
+from chipsim.network.compiled import census, columns, inbox, script, walk
 from chipsim.network.compiled import layout as at
 from chipsim.network.compiled.build import field, first_state
 from chipsim.network.compiled.loop import run
 from chipsim.network.compiled.memory import Memory
 from chipsim.network.compiled.routes import RouteTable
+from chipsim.network.rules import Visit
 
 
 class Network:
@@ -86,8 +87,15 @@ class Network:
         table = self._table
         table.add(routes)
         self._memory.replace(
-            stages=table.stages.array, branches=table.branches.array, routes=table.routes.array
+            stages=table.stages.array,
+            branches=table.branches.array,
+            routes=table.routes.array,
+            sides=table.sides.array,
         )
+        tallies = self._memory.state.tallies
+        if len(table.slots) > len(tallies):
+            more = np.zeros(2 * len(table.slots) - len(tallies), dtype=np.int64)
+            self._memory.replace(tallies=np.concatenate([tallies, more]))
         self._scalars[at.ROUTE_COUNT] = len(self._table)
         return np.arange(first, len(self._table), dtype=np.int32)
 
@@ -308,7 +316,13 @@ class Network:
             channel_packets=field(channels, at.CHANNEL_STRIDE, at.PACKETS)[used].copy(),
             channel_flits=field(channels, at.CHANNEL_STRIDE, at.FLITS)[used].copy(),
             dropped_at=self._memory.state.dropped[: self.machine.ports].copy(),
+            **census.of(self.machine, self._memory.state),
         )
+
+    def visits(self) -> dict[Visit, int]:
+        """Return how many packets each packet router has seen, by what it saw of them."""
+        counts = self._memory.state.tallies
+        return {seen: n for seen, slot in self._table.slots.items() if (n := counts.item(slot))}
 
     def window(self) -> WindowStatistics:
         """Return the measuring window's statistics so far."""

@@ -9,6 +9,7 @@ whichever is later.
 from __future__ import annotations
 
 from chipsim.compiled import inlined
+from chipsim.network.compiled.bits import lowest
 from chipsim.network.compiled.credits import (
     add_credit,
     first_credit,
@@ -49,8 +50,10 @@ from chipsim.network.compiled.layout import (
     KIND_SOURCE,
     LEFT,
     LINK,
+    MASK,
     NEVER,
     NONE,
+    NOTED,
     OPEN,
     PENDING,
     REQUESTS,
@@ -80,39 +83,41 @@ def mark(net: State, channel: int) -> None:
 
 @inlined
 def request(net: State, copy: int, bit: int, now: int) -> None:
-    """Let ``copy`` (none of whose branches has been granted) ask for its outputs."""
+    """Let ``copy`` ask for the outputs of its ungranted branches."""
     channels, branches = net.channels, net.branches
-    stage = net.copies[copy + STAGE]
-    branch = net.stages[stage]
-    end = net.stages[stage + 1]
-    while branch < end:
-        channel = branches[branch + TO]
+    base = net.stages[net.copies[copy + STAGE]]
+    left = net.copies[copy + MASK]
+    while left != 0:
+        channel = branches[base + lowest(left) * BRANCH_STRIDE + TO]
+        left &= left - 1
         channels[channel + REQUESTS] |= bit
         open_at = channels[channel + OPEN]
         if open_at <= now:
             mark(net, channel)
         elif open_at < NEVER:
             plan_wake(net, channel, open_at)
-        branch += BRANCH_STRIDE
 
 
 @inlined
 def limit_wait(net: State, port: int, now: int) -> None:
     """Watch that what begins to ask now does not ask for longer than its node allows."""
     ports = net.ports
-    if ports[port + DEADLINE] < 0:
-        wait = ports[port + WAIT]
-        ports[port + DEADLINE] = now + wait
-        if wait == 0:
-            note_due(net, port)
-        else:
-            push(net, now + wait, port << 3 | EVENT_DEADLINE)
+    planned = ports[port + DEADLINE]
+    limit = now + ports[port + WAIT]
+    if planned == NOTED or 0 <= planned <= limit:
+        return
+    if limit == now:
+        note_due(net, port)
+    else:
+        ports[port + DEADLINE] = limit
+        push(net, limit, port << 3 | EVENT_DEADLINE)
 
 
 @inlined
 def note_due(net: State, port: int) -> None:
     """Have the port looked at after phase 2 of this round."""
     count = net.scalars[DUE_COUNT]
+    net.ports[port + DEADLINE] = NOTED
     net.lists[net.scalars[DUE_START] + count] = port
     net.scalars[DUE_COUNT] = count + 1
 

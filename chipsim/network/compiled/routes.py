@@ -67,15 +67,22 @@ class RouteTable:
         First word of each stage's branches, and the end of the last one's.
     branches : Words
         Channel's base, stage at the far end, flits, leaves; four a branch.
+    sides : Words
+        Twin and tally of each stage.
+    slots : dict of Visit to int
+        Counter of each kind of visit of a packet router.
     """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._sinks = rules.sink_endpoints(machine)
         self._known: dict[tuple[int, ...], int] = {}
+        self._twins: dict[tuple[int, ...], int] = {}
         self.routes = Words()
         self.stages = Words(0)
         self.branches = Words()
+        self.sides = Words()
+        self.slots: dict[rules.Visit, int] = {}
 
     def __len__(self) -> int:
         return len(self.routes) // ROUTE_STRIDE
@@ -94,7 +101,7 @@ class RouteTable:
         for plan in plans:
             first = self._add_stages(plan)
             self.routes.append(plan.route.port, first, plan.leaves, int(plan.route.memory))
-        for words in (self.routes, self.stages, self.branches):
+        for words in (self.routes, self.stages, self.branches, self.sides):
             words.flush()
 
     def _check_widths(self, plan: rules.Plan) -> None:
@@ -108,24 +115,54 @@ class RouteTable:
 
     def _add_stages(self, plan: rules.Plan) -> int:
         """Add the plan's stages from the leaves up and return the number of the first."""
-        numbers: dict[int, int] = {}
-        order, todo = [], [0]
+        numbers: dict[int, int] = {SINK: SINK}
+        todo = [0]
         while todo:
-            stage = todo.pop()
-            order.append(stage)
-            todo += [limb.next for limb in plan.stages[stage] if limb.next != SINK]
-        for stage in reversed(order):
-            rows: list[int] = []
-            for limb in plan.stages[stage]:
-                below = SINK if limb.next == SINK else numbers[limb.next]
-                rows += [limb.channel * CHANNEL_STRIDE, below, limb.flits, len(limb.endpoints)]
-            numbers[stage] = self._intern(tuple(rows))
+            stage = todo[-1]
+            limbs = (*plan.stages[stage], *plan.detours.get(stage, ()))
+            below = [limb.next for limb in limbs if limb.next not in numbers]
+            if below:
+                todo += below
+                continue
+            todo.pop()
+            if stage not in numbers:
+                numbers[stage] = self._add_stage(plan, stage, numbers)
         return numbers[0]
 
-    def _intern(self, rows: tuple[int, ...]) -> int:
-        number = self._known.get(rows)
+    def _add_stage(self, plan: rules.Plan, stage: int, numbers: dict[int, int]) -> int:
+        """Add a stage whose followers have numbers, and its detours, which follow it."""
+        tally = -1
+        if stage in plan.visits:
+            tally = self.slots.setdefault(plan.visits[stage], len(self.slots))
+        plain = _rows(plan.stages[stage], numbers)
+        if stage not in plan.detours:
+            return self._intern(plain, tally)
+        ways = _rows(plan.detours[stage], numbers)
+        key = (tally, *plain, *ways)
+        number = self._twins.get(key)
         if number is None:
-            number = self._known[rows] = len(self.stages) - 1
-            self.branches.append(*rows)
-            self.stages.append(len(self.branches))
+            number = self._twins[key] = self._append(plain, tally, len(self.stages))
+            self._append(ways, tally, -2 - number)
         return number
+
+    def _intern(self, rows: tuple[int, ...], tally: int) -> int:
+        key = (tally, *rows)
+        number = self._known.get(key)
+        if number is None:
+            number = self._known[key] = self._append(rows, tally, -1)
+        return number
+
+    def _append(self, rows: tuple[int, ...], tally: int, twin: int) -> int:
+        number = len(self.stages) - 1
+        self.branches.append(*rows)
+        self.stages.append(len(self.branches))
+        self.sides.append(twin, tally)
+        return number
+
+
+def _rows(limbs: tuple[rules.Limb, ...], numbers: dict[int, int]) -> tuple[int, ...]:
+    """Return branches as their records' words."""
+    rows: list[int] = []
+    for channel, flits, following, endpoints in limbs:
+        rows += [channel * CHANNEL_STRIDE, numbers[following], flits, len(endpoints)]
+    return tuple(rows)

@@ -68,7 +68,7 @@ def deliver(net: State, port: int, copy: int, now: int) -> None:
     memory = net.packets[packet + MEMORY]
     inbox = net.ports[port + END] + memory
     limit = net.inboxes[inbox + LIMIT]
-    if limit > 0 and net.inboxes[inbox + COUNT] >= limit:
+    if net.inboxes[inbox + COUNT] >= limit:
         if net.inboxes[inbox + FULL] == FULL_DROP:
             net.scalars[DROPPED] += 1
             lose(net, port, copy, now)

@@ -48,6 +48,11 @@ class State(NamedTuple):
     stages: I64
     branches: I64
     routes: I64
+    sides: I64
+    tallies: I64
+    lines: I64
+    patience: I64
+    monitors: I64
 
 
 def _words(typing_context: Any, address: Any) -> Any:
@@ -85,6 +90,11 @@ def opened(directory: I64) -> State:
         words(directory[17]),
         words(directory[18]),
         words(directory[19]),
+        words(directory[20]),
+        words(directory[21]),
+        words(directory[22]),
+        words(directory[23]),
+        words(directory[24]),
     )
 
 

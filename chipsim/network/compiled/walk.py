@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.compiled import compiled, inlined
-from chipsim.network.compiled.arbitration import branch_on
 from chipsim.network.compiled.bits import lowest
 from chipsim.network.compiled.credits import first_credit
 from chipsim.network.compiled.inbox import INTS, LONGS, WORDS, write_row
@@ -22,6 +21,7 @@ from chipsim.network.compiled.layout import (
     END,
     FEEDER,
     HEAD,
+    INBOX_COUNT,
     INBOX_STRIDE,
     KEY,
     KIND,
@@ -51,6 +51,7 @@ from chipsim.network.compiled.layout import (
     STAGE_THERE,
     TO,
 )
+from chipsim.network.compiled.notes import branch_on
 from chipsim.network.compiled.records import end_leaves, free_copy
 from chipsim.network.compiled.state import I32, I64, U32, State, opened
 
@@ -171,11 +172,18 @@ def waits(directory: I64, rows: I64) -> int:
 
 
 @inlined
+def endpoint_at(net: State, port: int) -> int:
+    """Return the endpoint of a sink port, -1 for a dump."""
+    inbox = net.ports[port + END] // INBOX_STRIDE
+    return NONE if inbox >= net.scalars[INBOX_COUNT] else inbox // 2
+
+
+@inlined
 def endpoints_below(net: State, copy: int, port: int, stack: I64, ends: I64) -> int:
     """List where the leaves end that a dropped copy has lost; return how many there are."""
     stage = net.copies[copy + STAGE]
     if stage < 0:
-        ends[0] = net.ports[port + END] // (2 * INBOX_STRIDE)
+        ends[0] = endpoint_at(net, port)
         return 1
     found = 0
     height = 0
@@ -190,7 +198,7 @@ def endpoints_below(net: State, copy: int, port: int, stack: I64, ends: I64) -> 
         below = net.branches[branch + STAGE_THERE]
         if below < 0:
             far = net.channels[net.branches[branch + TO] + PORT]
-            ends[found] = net.ports[far + END] // (2 * INBOX_STRIDE)
+            ends[found] = endpoint_at(net, far)
             found += 1
             continue
         for child in range(net.stages[below], net.stages[below + 1], BRANCH_STRIDE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from chipsim.network.api import NetworkOptions, WindowStatistics
 from chipsim.network.reference.parts import Copy, Packet
+from chipsim.network.rules import Visit
 
 
 class Ended(NamedTuple):
@@ -114,6 +116,7 @@ class Account:
         self.in_flight = 0
         self.packet_hops = 0
         self.dropped_at: dict[int, int] = {}
+        self.visits: Counter[Visit] = Counter()
         self._drops: list[Ended] = []
         self._hops: list[Hop] | None = [] if options.hop_log else None
 
@@ -125,7 +128,10 @@ class Account:
         self.window.sent(packet)
 
     def granted(self, copy: Copy, channel: int, now_ps: int, far_ps: int) -> None:
-        """Log a grant."""
+        """Log a grant, and what a packet router sees of the packet if it leads to one."""
+        seen = copy.packet.plan.visits.get(copy.stage)
+        if seen is not None:
+            self.visits[seen] += 1
         if self._hops is not None:
             packet = copy.packet
             self._hops.append(

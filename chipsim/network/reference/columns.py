@@ -71,7 +71,7 @@ def in_flight(ports: Iterable[Port]) -> InFlight:
 
 
 def _under_way(ports: Iterable[Port]) -> Iterator[tuple[int, int, Packet, int]]:
-    """Yield (port, since, packet, leaves) from scripts, FIFOs and channels."""
+    """Yield (port, since, packet, leaves) from scripts, FIFOs, monitors and channels."""
     outputs = {}
     for port in ports:
         outputs.update(port.node.outputs)
@@ -79,6 +79,9 @@ def _under_way(ports: Iterable[Port]) -> Iterator[tuple[int, int, Packet, int]]:
             for packet in port.script:
                 yield port.number, packet.created_ps, packet, packet.plan.leaves
         for copy in port.queue:
+            leaves = sum(len(limb.endpoints) for limb in copy.pending)
+            yield port.number, copy.arrived_ps, copy.packet, leaves
+        for copy in port.monitor.held if port.monitor else ():
             leaves = sum(len(limb.endpoints) for limb in copy.pending)
             yield port.number, copy.arrived_ps, copy.packet, leaves
     for output in outputs.values():

@@ -9,6 +9,7 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.errors import NetworkError
+from chipsim.machine.behaviour import Behaviour
 from chipsim.machine.model import FullPolicy, Machine, PortKind
 from chipsim.machine.route import Route
 from chipsim.network import rules
@@ -24,9 +25,11 @@ from chipsim.network.api import (
     WindowStatistics,
 )
 from chipsim.network.instant import PROGRAM, at
+from chipsim.network.noise import threshold
 from chipsim.network.reference import columns
 from chipsim.network.reference.account import Account
 from chipsim.network.reference.clock import Clock
+from chipsim.network.reference.monitor import Monitor
 from chipsim.network.reference.node import Node
 from chipsim.network.reference.parts import Output, Packet, Port, Sink, SourcePort
 from chipsim.network.reference.policies import (
@@ -95,11 +98,16 @@ class Network:
         self._sources = Sources(self._clock, self._account, self._watches)
         self._sinks = Sinks(self._clock, self._account, drop_policy, self._watches, options.consume)
         self._nodes = [
-            Node(machine, n, self._clock, self._account, drop_policy, self._sources, self._sinks)
+            Node(
+                machine, n, self._clock, self._account, drop_policy, self._sources, self._sinks,
+                options.error_seed,
+            )
             for n in range(machine.nodes)
-        ]
+        ]  # fmt: skip
         self._ports = self._make_ports(slots)
         self._outputs = self._make_outputs(arbiter)
+        if machine.behaviour is not None:
+            self._add_behaviour(machine.behaviour)
 
     # Building -----------------------------------------------------------------------------------
 
@@ -143,6 +151,24 @@ class Network:
             node.outputs[channel] = output
             outputs.append(output)
         return outputs
+
+    def _add_behaviour(self, behaviour: Behaviour) -> None:
+        """Give channels their error rates, routers their monitors, and dumps their name."""
+        behaviour.check(self.machine.name, self.machine.nodes, self.machine.channels)
+        for port in [] if behaviour.dump_ports is None else behaviour.dump_ports.tolist():
+            sink = self._ports[port]
+            assert isinstance(sink, Sink)
+            sink.dump = True
+        if behaviour.channel_error is not None:
+            for output, chance in zip(self._outputs, behaviour.channel_error.tolist(), strict=True):
+                output.error_limit = threshold(chance)
+        timing = behaviour.reinjection
+        if timing is not None:
+            for node, number in zip(self._nodes, timing.port.tolist(), strict=True):
+                if number >= 0:
+                    port = self._ports[number]
+                    assert isinstance(port, Port)
+                    node.monitor = port.monitor = Monitor(port, timing, self._clock)
 
     # Sending ------------------------------------------------------------------------------------
 
@@ -336,7 +362,26 @@ class Network:
             channel_packets=np.array([o.packets for o in self._outputs], dtype=np.int64),
             channel_flits=np.array([o.flits for o in self._outputs], dtype=np.int64),
             dropped_at=dropped_at,
+            given_up_at=np.array([getattr(p, "given_up", 0) for p in self._ports], dtype=np.int64),
+            channel_resent=np.array([o.resent for o in self._outputs], dtype=np.int64),
+            channel_emergency=np.array([o.emergency for o in self._outputs], dtype=np.int64),
+            **self._monitor_counts(),
         )
+
+    def _monitor_counts(self) -> dict[str, NDArray[np.int64]]:
+        """Return what monitors have done, by node."""
+        rows = np.zeros((4, self.machine.nodes), dtype=np.int64)
+        for number, node in enumerate(self._nodes):
+            if node.monitor is not None:
+                monitor = node.monitor
+                again = monitor.received - len(monitor.held)
+                rows[:, number] = monitor.received, monitor.missed, monitor.overflowed, again
+        names = ("reinject_received", "reinject_missed", "reinject_overflowed", "reinjected")
+        return dict(zip(names, rows, strict=True))
+
+    def visits(self) -> dict[rules.Visit, int]:
+        """Return how many packets each packet router has seen, by what it saw of them."""
+        return dict(self._account.visits)
 
     def window(self) -> WindowStatistics:
         """Return the measuring window's statistics so far."""

@@ -14,6 +14,7 @@ import simpy
 
 from chipsim.machine.model import NodeKind
 from chipsim.network.instant import ARBITRATION, ARRIVAL
+from chipsim.network.noise import hits
 from chipsim.network.reference.account import Account
 from chipsim.network.reference.clock import Clock
 from chipsim.network.reference.credit import return_credit
@@ -24,6 +25,7 @@ from chipsim.network.rules import Limb
 
 if TYPE_CHECKING:
     from chipsim.machine.model import Machine
+    from chipsim.network.reference.monitor import Monitor
     from chipsim.network.reference.sinks import Sinks
 
 
@@ -40,6 +42,10 @@ class Node:
         Whether a visit counts as a packet-hop.
     wait_ps : int
         How long a packet may ask, -1 for as long as it takes.
+    second_wait_ps : int
+        How long it may then ask for its detours.
+    monitor : Monitor or None
+        Who reads what is given up.
     inputs : list of Port
         In ascending port number.
     outputs : dict of int to Output
@@ -55,11 +61,16 @@ class Node:
         drop_policy: DropPolicy,
         sources: Sources,
         sinks: Sinks,
+        error_seed: int = 0,
     ) -> None:
         self.number = number
         self.pool = bool(machine.node_kind[number] == NodeKind.POOL)
         self.hop = bool(machine.node_hop[number])
         self.wait_ps = int(machine.node_wait_ps[number])
+        behaviour = machine.behaviour
+        second = None if behaviour is None else behaviour.node_wait2_ps
+        self.second_wait_ps = 0 if second is None else int(second[number])
+        self.monitor: Monitor | None = None
         self.inputs: list[Port] = []
         self.outputs: dict[int, Output] = {}
         self._clock = clock
@@ -67,6 +78,7 @@ class Node:
         self._drop_policy = drop_policy
         self._sources = sources
         self._sinks = sinks
+        self._error_seed = error_seed
         self._bell: simpy.Event = clock.env.event()
         self._rung = False
         clock.env.process(self._arbitrations())
@@ -118,13 +130,26 @@ class Node:
             self._account.packet_hops += 1
         if output.claims(copy.packet):
             output.far.slots.claim(copy.packet)
-        output.busy_until_ps = now + limb.flits * output.flit_ps
+        lost = self._frames_hit(output, limb)
+        sent_ps = (limb.flits + lost) * output.flit_ps
+        output.busy_until_ps = now + sent_ps + lost * (output.latency_ps + output.credit_ps)
         output.packets += 1
-        output.flits += limb.flits
-        far_ps = now + output.latency_ps + (limb.flits - 1) * output.flit_ps
+        output.flits += limb.flits + lost
+        output.emergency += copy.takes_detour(limb)
+        far_ps = output.busy_until_ps - output.flit_ps + output.latency_ps
         self._account.granted(copy, limb.channel, now, far_ps)
         self._launch(output, copy, limb, far_ps)
         self._clock.at(output.busy_until_ps, ARRIVAL, lambda: self._transmitted(port, copy))
+
+    def _frames_hit(self, output: Output, limb: Limb) -> int:
+        """Count frames that are hit on their way and must be sent again."""
+        if output.error_limit == 0:
+            return 0
+        lost = hits(
+            self._error_seed, output.channel, output.packets, limb.flits, output.error_limit
+        )
+        output.resent += lost
+        return lost
 
     def _launch(self, output: Output, copy: Copy, limb: Limb, far_ps: int) -> None:
         stages = copy.packet.plan.stages
@@ -134,6 +159,7 @@ class Node:
             list(stages[limb.next]) if isinstance(output.far, Port) else [],
             copy.hops + self.hop,
             copy.waited_ps + self._clock.now - copy.arrived_ps,
+            stage=limb.next,
         )
         output.wire.append(Flight(far, limb, far_ps))
         self._clock.at(far_ps, ARRIVAL, lambda: self._arrived(output))
@@ -176,10 +202,11 @@ class Node:
         self.ring()
 
     def _give_up(self) -> None:
-        """Drop the ungranted branches whose time is over.
+        """Let those who waited too long ask for their detours, or give up what they still ask for.
 
-        All of them at once; the bell is rung again, so that those behind them, heads by now or
-        the oldest of their pool for an output, ask in a further arbitration of this same instant.
+        All of them at once; the bell is rung again, so that they, or those behind them, heads by
+        now or the oldest of their pool for an output, ask in a further arbitration of this same
+        instant.
         """
         now = self._clock.now
         late = [
@@ -189,9 +216,29 @@ class Node:
             if copy.pending and 0 <= copy.deadline_ps <= now
         ]
         for port, copy in late:
-            lost = [end for limb in copy.pending for end in limb.endpoints]
-            copy.pending.clear()
-            self._account.dropped(copy, port.number, lost, now)
+            second = self._drop_policy.second_patience_ps(self, copy)
+            if second > 0 and not copy.second_wait:
+                self._go_round(copy, second)
+            else:
+                self._lose(port, copy)
             self.ring()
-            if copy.sending == 0:  # else it leaves with the end of its last transmission
-                self._leave(port, copy)
+
+    def _go_round(self, copy: Copy, second_ps: int) -> None:
+        """Let ``copy`` ask for the detours of its blocked branches, for a second time."""
+        copy.second_wait = True
+        copy.deadline_ps += second_ps
+        self._clock.at(copy.deadline_ps, ARRIVAL, self.ring)
+        plan = copy.packet.plan
+        if copy.stage in plan.detours:
+            plain, ways = plan.stages[copy.stage], plan.detours[copy.stage]
+            copy.pending = [ways[plain.index(limb)] for limb in copy.pending]
+
+    def _lose(self, port: Port, copy: Copy) -> None:
+        """Hand what ``copy`` still asks for to the monitor, or drop it."""
+        port.given_up += 1
+        if self.monitor is None or not self.monitor.takes(copy):
+            lost = [end for limb in copy.pending for end in limb.endpoints]
+            self._account.dropped(copy, port.number, lost, self._clock.now)
+        copy.pending.clear()
+        if copy.sending == 0:  # else it leaves with the end of its last transmission
+            self._leave(port, copy)

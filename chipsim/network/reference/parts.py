@@ -16,6 +16,7 @@ from chipsim.machine.model import UNBOUNDED, FullPolicy
 from chipsim.network.reference.policies import Arbiter, Candidate, Slots
 
 if TYPE_CHECKING:
+    from chipsim.network.reference.monitor import Monitor
     from chipsim.network.reference.node import Node
     from chipsim.network.rules import Limb, Plan
 
@@ -65,6 +66,10 @@ class Copy:
         Branches granted whose transmission has not ended.
     visited : bool
         Whether its first grant here has been counted.
+    stage : int
+        Where it stands in its packet's plan.
+    second_wait : bool
+        Whether it has waited in vain once, and asks for the detours of its blocked branches.
     hops : int
         Counted nodes that it has left behind.
     waited_ps : int
@@ -80,6 +85,12 @@ class Copy:
     deadline_ps: int = -1
     sending: int = 0
     visited: bool = False
+    stage: int = 0
+    second_wait: bool = False
+
+    def takes_detour(self, limb: Limb) -> bool:
+        """Return whether a branch that it asks for is the detour of another."""
+        return self.second_wait and limb not in self.packet.plan.stages[self.stage]
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +119,10 @@ class Port:
         The channel that leads here; None for source ports.
     queue : deque of Copy
         Oldest first.
+    given_up : int
+        Copies that waited too long.
+    monitor : Monitor or None
+        Who sends through this port what the router gave up.
     """
 
     number: int
@@ -116,6 +131,8 @@ class Port:
     slots: Slots
     feeder: Output | None = None
     queue: deque[Copy] = field(default_factory=deque)
+    given_up: int = 0
+    monitor: Monitor | None = None
 
     def askers(self) -> Iterator[Copy]:
         """Yield the copies that may ask, oldest first: the head, or all of a pool."""
@@ -168,13 +185,14 @@ class Delivered:
 
 @dataclass(eq=False)
 class Sink:
-    """A sink port with its two inboxes, for events and for memory traffic."""
+    """A sink port with its two inboxes, for events and for memory traffic; or a dump, with none."""
 
     number: int
     endpoint: int
     capacity: int
     full: FullPolicy
     slots: Slots
+    dump: bool = False
     feeder: Output | None = None
     inboxes: tuple[deque[Delivered], deque[Delivered]] = field(
         default_factory=lambda: (deque(), deque())
@@ -209,6 +227,12 @@ class Output:
         What is on its way, in order of arrival.
     packets, flits : int
         Grants so far, and their flits.
+    error_limit : int
+        As :func:`chipsim.network.noise.threshold`; 0 for a channel without errors.
+    resent : int
+        Frames that were hit, so far.
+    emergency : int
+        Grants to packets on a detour.
     """
 
     channel: int
@@ -222,6 +246,9 @@ class Output:
     wire: deque[Flight] = field(default_factory=deque)
     packets: int = 0
     flits: int = 0
+    error_limit: int = 0
+    resent: int = 0
+    emergency: int = 0
 
     def has_credit(self, packet: Packet) -> bool:
         """Return whether the far end has, or needs no, slot for ``packet``."""

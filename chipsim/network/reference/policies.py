@@ -74,6 +74,13 @@ class DropPolicy:
         """
         return node.wait_ps
 
+    def second_patience_ps(self, node: Node, copy: Copy) -> int:
+        """Return how long ``copy``, which waited in vain, may ask for its detours [ps].
+
+        0 gives it up at once. Branches without a detour go on asking in that time.
+        """
+        return node.second_wait_ps
+
     def when_full(self, sink: Sink, copy: Copy) -> FullPolicy:
         """Return what happens to ``copy``, which finds the endpoint's receive FIFO full.
 

@@ -33,6 +33,9 @@ class Sinks:
     def arrive(self, sink: Sink, copy: Copy) -> None:
         """Deliver ``copy``, or drop it or the oldest waiting one if the receive FIFO is full."""
         packet, now = copy.packet, self._clock.now
+        if sink.dump:
+            self._account.dropped(copy, sink.number, [sink.endpoint], now)
+            return
         holds_slot = sink.needs_slot(packet)
         if sink.is_full(packet):
             verdict = self._drop_policy.when_full(sink, copy)
