@@ -129,10 +129,14 @@ class Chips:
         return found
 
     def _round_faults(self, source: int, dest: int) -> list[int]:
+        for chip in (source, dest):
+            if not self.alive[chip]:
+                raise RouteError(f"{self.label(chip)} is dead (faults.chips)")
         far = _distances(self, dest)
         if far[source] < 0:
             raise RouteError(
-                f"no way from {self.label(source)} to {self.label(dest)}: {_in_the_way(self, far)}"
+                f"no way from {self.label(source)} to {self.label(dest)}: "
+                f"{_in_the_way(self, _distances(self, source), far)}"
             )
         found: list[int] = []
         at = source
@@ -185,9 +189,10 @@ def _distances(chips: Chips, dest: int) -> I32:
 _SHOWN = 6
 
 
-def _in_the_way(chips: Chips, far: I32) -> str:
-    """Name dead chips and links at the edge of the part that can be reached."""
+def _in_the_way(chips: Chips, from_source: I32, from_dest: I32) -> str:
+    """Name the dead chips and links round the smaller of the two parts."""
     layout = chips.layout
+    far = min(from_source, from_dest, key=lambda part: int((part >= 0).sum()))
     faults = []
     for chip in np.flatnonzero(far >= 0).tolist():
         for direction, name in enumerate(DIRECTIONS):
@@ -198,8 +203,6 @@ def _in_the_way(chips: Chips, far: I32) -> str:
                 faults.append(f"dead {label}" if dead else f"dead link {label} {name}")
     faults = list(dict.fromkeys(faults))
     more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-    if not faults:
-        return "the destination itself is dead" if not (far > 0).any() else "no link is left"
     return f"in the way: {', '.join(faults[:_SHOWN])}{more} (faults.*)"
 
 
