@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chipsim.machine.model import Machine
     from chipsim.mapping.application import Application
     from chipsim.trace.rundir import RunDirectory
+    from eventprop_apps.data.dataset import Dataset
     from eventprop_apps.kernels.factors import Factors
 
 YINYANG_LINES = 5
@@ -158,6 +159,10 @@ class TrainingModel(ExperimentModel):
     train: ExchangeTrainSection
     init: InitSection
 
+    def datasets(self) -> tuple[Dataset, Dataset]:
+        """Return training and test samples."""
+        raise NotImplementedError
+
     def checks(self) -> list[str]:
         """Return what is wrong between fields."""
         return [
@@ -204,6 +209,16 @@ class YinYangModel(TrainingModel):
 
     data: DataSection
 
+    def datasets(self) -> tuple[Dataset, Dataset]:
+        """Return training and test samples."""
+        from eventprop_apps.data.yinyang import yinyang
+
+        encoding = {"steps": self.model.steps, "t_min": self.data.first_step}
+        return (
+            yinyang(self.data.train_samples, self.data.train_seed, **encoding),
+            yinyang(self.data.test_samples, self.data.test_seed, **encoding),
+        )
+
     def checks(self) -> list[str]:
         """Return what is wrong between fields."""
         return [*super().checks(), *self._size_problems()]
@@ -228,19 +243,19 @@ class YinYangModel(TrainingModel):
         return problems
 
 
-def run_yinyang(
+def run_training(
     experiment: Experiment, out: RunDirectory | None, progress: Progress
 ) -> dict[str, Any]:
-    """Train Yin-Yang on the simulated chip and return the summary."""
+    """Train on the simulated chip and return the summary."""
     # Lazy: `chipsim validate` needs the schema, not the simulator.
     training = import_module("eventprop_apps.training")
-    return cast(dict[str, Any], training.run_yinyang(experiment, out, progress))
+    return cast(dict[str, Any], training.run_training(experiment, out, progress))
 
 
-def application_of_yinyang(experiment: Experiment) -> tuple[Application, Machine]:
-    """Return Yin-Yang's application, with expected traffic, and its machine."""
+def application_of(experiment: Experiment) -> tuple[Application, Machine]:
+    """Return an experiment's application, with expected traffic, and its machine."""
     training = import_module("eventprop_apps.training")
-    return cast("tuple[Application, Machine]", training.yinyang_application(experiment))
+    return cast("tuple[Application, Machine]", training.application_of(experiment))
 
 
 def search_yinyang(
@@ -256,7 +271,7 @@ YINYANG = ExperimentKind(
     summary="train a 5-120-3 network on Yin-Yang with EventProp, every packet simulated",
     defaults=files("eventprop_apps") / "experiments" / "yinyang.toml",
     model=YinYangModel,
-    run=run_yinyang,
+    run=run_training,
     search=search_yinyang,
-    application=application_of_yinyang,
+    application=application_of,
 )

@@ -1,4 +1,4 @@
-"""``chipsim run yinyang``: training on the simulated chip, with progress and a summary."""
+"""``chipsim run``: training on the simulated chip, with progress and a summary."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ from eventprop_apps.chip import ChipOptions, ChipRun
 from eventprop_apps.data.batches import batches
 from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.data.init import initial_weights
-from eventprop_apps.data.yinyang import yinyang
 from eventprop_apps.evaluation import sample_of
-from eventprop_apps.experiment import TrainingModel, YinYangModel
+from eventprop_apps.experiment import TrainingModel
 from eventprop_apps.model import Model
 from eventprop_apps.offchip.weights import load_weights
 from eventprop_apps.optimisers.api import Optimiser
@@ -50,17 +49,17 @@ FLOAT64 = {
 }
 
 
-def run_yinyang(
+def run_training(
     experiment: Experiment, out: RunDirectory | None, progress: Progress
 ) -> dict[str, Any]:
-    """Train Yin-Yang on the simulated chip and return the summary.
+    """Train on the simulated chip and return the summary.
 
     Raises
     ------
     KeyboardInterrupt
         After Ctrl-C, once the run directory has been closed in order.
     """
-    values = cast(YinYangModel, experiment.values)
+    values = cast(TrainingModel, experiment.values)
     recorder = make_recorder(values.trace, None if out is None else out.path, KINDS, PHASES)
     run = training_run(experiment, recorder, out, progress)
     summary = run.run()
@@ -71,15 +70,12 @@ def training_run(
     experiment: Experiment, recorder: Recorder, out: RunDirectory | None, progress: Progress
 ) -> TrainingRun:
     """Return the run of an experiment, mapped and ready."""
-    values = cast(YinYangModel, experiment.values)
-    data = values.data
-    encoding = {"steps": values.model.steps, "t_min": data.first_step}
-    train = yinyang(data.train_samples, data.train_seed, **encoding)
-    test = yinyang(data.test_samples, data.test_seed, **encoding)
+    values = cast(TrainingModel, experiment.values)
+    train, test = values.datasets()
     return TrainingRun(values, experiment.seed, train, test, recorder, out, progress)
 
 
-def yinyang_application(experiment: Experiment) -> tuple[Application, Machine]:
+def application_of(experiment: Experiment) -> tuple[Application, Machine]:
     """Return what the experiment maps, with expected traffic, and onto which machine."""
     recorder = Recorder(kinds=KINDS, phases=PHASES)
     run = training_run(experiment, recorder, None, lambda values: None)

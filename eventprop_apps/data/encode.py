@@ -100,11 +100,12 @@ def encoded(
     steps : int
         Number of time steps T.
     **options
-        Further settings of the encoding.
+        Further settings of the encoding: ``t_min``, ``bias`` and ``silent_below`` (values up to
+        it do not spike; all do by default) or ``rate``, ``seed``, ``bias``.
     """
     if encoding not in ENCODINGS:
         raise DataError(f"{name}: got encoding {encoding!r}{did_you_mean(encoding, ENCODINGS)}")
-    known = ("t_min", "bias") if encoding == "latency" else ("rate", "seed", "bias")
+    known = ("t_min", "bias", "silent_below") if encoding == "latency" else ("rate", "seed", "bias")
     for option in options:
         if option not in known:
             raise DataError(
@@ -112,8 +113,24 @@ def encoded(
                 f"{did_you_mean(option, known)}"
             )
     if encoding == "latency":
+        limit = options.pop("silent_below", None)
         times = encode_latency(x, steps=steps, **options)
-        events = SpikeEvents.from_times(times, steps)
+        if limit is None:
+            events = SpikeEvents.from_times(times, steps)
+        else:
+            events = SpikeEvents.from_dense(_dense(x, times, steps, limit))
     else:
         events = encode_rate(x, steps=steps, stream=name, **options)
     return Dataset(name, x, label, classes, events)
+
+
+def _dense(
+    x: NDArray[np.float64], times: NDArray[np.int32], steps: int, limit: float
+) -> NDArray[np.uint8]:
+    """Return spikes of shape (steps, samples, lines) without those of values up to ``limit``."""
+    spikes = np.zeros((steps, *times.shape), np.uint8)
+    speaks = np.ones(times.shape, np.bool_)
+    speaks[:, : x.shape[1]] = x > limit
+    sample, line = np.nonzero(speaks)
+    spikes[times[sample, line], sample, line] = 1
+    return spikes
