@@ -1,7 +1,7 @@
 """What other packages bring: experiments, strategies and commands, found by entry points.
 
-The groups are ``chipsim.experiments``, ``chipsim.placers``, ``chipsim.routers`` and
-``chipsim.commands``. A plug-in that fails to load is one clear line where its name is used; the
+The groups are ``chipsim.experiments``, ``chipsim.placers``, ``chipsim.routers``,
+``chipsim.partitioners`` and ``chipsim.commands``. A plug-in that fails to load is one clear line where its name is used; the
 others still work.
 """
 

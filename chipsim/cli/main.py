@@ -18,6 +18,7 @@ from chipsim.cli.command import Command, Parser, UsageError, note, notes_as_json
 from chipsim.errors import ChipsimError, did_you_mean
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "compare": ("chipsim.cli.compare", "compare placers and routers on one application"),
     "export": ("chipsim.cli.export", "write a run's trace for other programs: csv, perfetto, vcd…"),
     "inspect": ("chipsim.cli.inspect", "show what a run's trace tells: latencies, waits, loads"),
     "machine": ("chipsim.cli.machine", "show a machine: blocks, clocks, provenance of figures"),
@@ -25,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("chipsim.cli.report", "write one HTML page about a run, or several side by side"),
     "run": ("chipsim.cli.run", "run an experiment on the simulated machine"),
     "search": ("chipsim.cli.search", "search an experiment's settings off the chip, with Optuna"),
-    "strategies": ("chipsim.cli.strategies", "list placers and routers"),
+    "strategies": ("chipsim.cli.strategies", "list placers, routers and partitioners"),
     "traffic": ("chipsim.cli.traffic", "send synthetic or recorded traffic, measure latency"),
     "validate": ("chipsim.cli.validate", "check an experiment file without running it"),
 }

@@ -1,4 +1,4 @@
-"""``chipsim strategies``: placers and routers with a line and the complexity of each."""
+"""``chipsim strategies``: placers, routers, partitioners, each with a line and its complexity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import argparse
 from chipsim.cli.command import add_json, print_json
 
 DESCRIPTION = """\
-List the strategies of mapping: placers and routers of this package and of installed plug-ins."""
+List the strategies of mapping: placers, routers and partitioners of this package and of installed
+plug-ins. --strategy FILE.py:FUNCTION of map and compare takes one of your own
+(docs/own-strategy.md)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the lists."""
-    from chipsim.mapping.strategies import describe
+    from chipsim.mapping.strategies import STAGES, describe
 
-    rows = [*describe("placer"), *describe("router")]
+    rows = [row for stage in STAGES for row in describe(stage)]
     if arguments.json:
         print_json([row._asdict() for row in rows])
         return 0
     width = max(len(row.name) for row in rows)
-    for stage in ("placer", "router"):
+    for stage in STAGES:
         print(f"{stage}s")
         for row in rows:
             if row.stage == stage:

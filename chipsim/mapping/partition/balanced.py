@@ -12,7 +12,7 @@ _STEPS = 40
 
 
 def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Parts:
-    """Cut the order of the neurons into parts of even load. O(40 × (neurons + synapses)).
+    """Cut the order of the neurons into parts of even load.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Par
 
     Notes
     -----
-    The load is the cycles per tick. A cap on it is lowered by bisection as long as filling along
+    O(40 × (neurons + synapses)). The load is the cycles per tick. A cap on it is lowered by bisection as long as filling along
     the order needs no more parts than without a cap.
     """
     order = np.arange(len(neurons), dtype=np.int64)

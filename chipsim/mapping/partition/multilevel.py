@@ -23,7 +23,7 @@ F64 = NDArray[np.float64]
 
 
 def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Parts:
-    """Join what is densely wired; every synapse counts alike. O(levels × synapses) and moves.
+    """Join what is densely wired; every synapse counts alike.
 
     Parameters
     ----------
@@ -36,6 +36,10 @@ def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Par
     -------
     ndarray of int64, shape (neurons,)
         The part of every neuron.
+
+    Notes
+    -----
+    O(levels × synapses), and the moves: O(passes × synapses × parts of the neighbours).
     """
     return multilevel(neurons, limits, rng, np.ones(len(neurons)))
 

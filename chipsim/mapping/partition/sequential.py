@@ -9,7 +9,7 @@ from chipsim.mapping.partition.kernels import fill
 
 
 def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Parts:
-    """Fill parts in the order of the neurons, each up to a limit. O(neurons + synapses).
+    """Fill parts in the order of the neurons, each up to a limit.
 
     Parameters
     ----------
@@ -22,6 +22,10 @@ def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Par
     -------
     ndarray of int64, shape (neurons,)
         The part of every neuron.
+
+    Notes
+    -----
+    O(neurons + synapses).
     """
     order = np.arange(len(neurons), dtype=np.int64)
     return fill(order, neurons.first, neurons.source, neurons.events, limits.numbers())

@@ -9,7 +9,7 @@ from chipsim.mapping.partition.multilevel import multilevel
 
 
 def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Parts:
-    """Join what sends each other most spikes. O(levels × synapses) and moves.
+    """Join what sends each other most spikes.
 
     Parameters
     ----------
@@ -23,5 +23,9 @@ def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Par
     -------
     ndarray of int64, shape (neurons,)
         The part of every neuron.
+
+    Notes
+    -----
+    O(levels × synapses), and the moves as for ``multilevel``.
     """
     return multilevel(neurons, limits, rng, neurons.rate)
