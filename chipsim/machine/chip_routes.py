@@ -118,7 +118,7 @@ def stages_through_routers(machine: Machine, source: int, dests: Sequence[int]) 
             stages.append([])
             onward.append((there, len(stages) - 1))
         todo += onward[::-1]
-        _fan_out(machine, chip, at_pool, members.get(chip, ()), stages)
+        fan_out(machine, chip, at_pool, members.get(chip, ()), stages)
     return tuple(tuple(stage) for stage in stages)
 
 
@@ -126,7 +126,7 @@ def _lookup(known: Topology, entry: int) -> int:
     return known.out[entry][0]
 
 
-def _fan_out(
+def fan_out(
     machine: Machine, chip: int, at_pool: int, dests: Sequence[int], stages: list[list[Branch]]
 ) -> None:
     """Add the legs from a chip's packet router to endpoints on the chip."""

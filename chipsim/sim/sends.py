@@ -39,6 +39,8 @@ class NetHandle:
         Route numbers: one per packet that a key becomes.
     payload_words : int
         Words of 32 bit that a packet carries, 0 to 4.
+    by_key : tuple of (int, int, int)
+        Key, mask and route of keys that the routing tables treat otherwise than the block's first.
     incoming : tuple of (int, int)
         First key and size of the blocks of the nets that reach the sender, for relayed keys.
     """
@@ -51,6 +53,7 @@ class NetHandle:
     size: int
     routes: NDArray[np.int32]
     payload_words: int
+    by_key: tuple[tuple[int, int, int], ...] = ()
     incoming: tuple[tuple[int, int], ...] = ()
 
     def offsets_of(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -142,6 +145,9 @@ class SendPlan:
         self.routes = np.concatenate([h.routes for h in handles]).astype(np.int32)
         self.words = np.array([h.payload_words for h in handles], dtype=np.int64)
         self.names = tuple(h.name for h in handles)
+        self.by_key = [
+            (h.index, key, mask, route) for h in handles for key, mask, route in h.by_key
+        ]
 
 
 @dataclass
@@ -197,7 +203,11 @@ def draft(
             f"net {plan.names[row]}: got key offset {int(offset[bad])}, expected 0 to "
             f"{int(plan.size[row]) - 1}; give the net more key bits"
         )
-    return Draft(*columns)
+    drafted = Draft(*columns)
+    for net, key, mask, route in plan.by_key:
+        which = (drafted.net == net) & (drafted.key & np.uint32(mask) == key)
+        drafted.route[which] = route
+    return drafted
 
 
 def merge(drafts: Sequence[Draft]) -> Draft:

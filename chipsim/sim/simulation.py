@@ -26,6 +26,7 @@ from chipsim.sim.dma import DmaEngine
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
+from chipsim.sim.packet_router import plan_by_tables
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, Program
 from chipsim.sim.sends import Draft, NetHandle, SendPlan, numbered
@@ -86,7 +87,8 @@ class Simulation:
         probes: Sequence[object] = (),
     ) -> None:
         self.mapping = mapping
-        self.machine = mapping.machine
+        self.by_tables = plan_by_tables(mapping)
+        self.machine = self.by_tables.machine
         self.settings = ChipSettings.read(self.machine.description, tick_us, level)
         self.clock_mhz = self.settings.clock_mhz
         self.ps_per_cycle = PS_PER_US / Fraction(str(self.clock_mhz))
@@ -154,6 +156,9 @@ class Simulation:
             if source not in self.pes or net.dma:
                 continue
             block = self.mapping.keys[net.name]
+            keyed = self.by_tables.routes.get(net.name, [])
+            given = [found.route for found in keyed] or self.mapping.routes[net.name]
+            routes = self.add_routes(given)
             self.pes[source].nets[name] = NetHandle(
                 name=name,
                 index=index,
@@ -161,7 +166,11 @@ class Simulation:
                 port=int(self.machine.endpoint_port[self.endpoint_of[source]]),
                 base=block.base,
                 size=block.size,
-                routes=self.add_routes(self.mapping.routes[net.name]),
+                routes=routes[:1] if keyed else routes,
+                by_key=tuple(
+                    (found.pattern.key, found.pattern.mask, int(number))
+                    for found, number in zip(keyed[1:], routes[1:], strict=False)
+                ),
                 payload_words=-(-net.payload_bits // 32),
                 incoming=self._blocks_into(net.source),
             )
