@@ -28,8 +28,8 @@ def partition(neurons: Neurons, limits: Limits, rng: np.random.Generator) -> Par
 
     Notes
     -----
-    O(40 × (neurons + synapses)). The load is the cycles per tick. A cap on it is lowered by bisection as long as filling along
-    the order needs no more parts than without a cap.
+    O(40 × (neurons + synapses)). The load is the cycles per tick. A cap on it is lowered by
+    bisection as long as filling along the order needs no more parts than without a cap.
     """
     order = np.arange(len(neurons), dtype=np.int64)
     numbers = limits.numbers()
