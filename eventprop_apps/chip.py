@@ -475,6 +475,15 @@ class ChipRun:
     def _shapes(self) -> list[tuple[int, int]]:
         return [self.model.shape(layer) for layer in range(self.model.layers)]
 
+    def batch_loss(self, samples: int) -> float:
+        """Return the loss of the job just done: samples ascending, then regularisers by layer."""
+        total = float(sum(self.loss.loss[:samples].tolist()))
+        for layer, regulariser in enumerate(self.model.regularisers):
+            if regulariser is not None and regulariser.acts:
+                parts = [k.shares[:samples] for k in self.layers if k.layer == layer]
+                total += float(sum(sum(parts[1:], parts[0]).tolist()))
+        return total
+
     @property
     def strays(self) -> Strays:
         """Packets without effect, over all programs."""

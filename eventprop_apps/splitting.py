@@ -148,7 +148,7 @@ def _problem(
     if need > limit:
         listed = ", ".join(f"{name} {size}" for name, size in regions.items())
         return (
-            f"{what}neurons wants {need} bytes of a PE's data memory, which has {limit}: {listed}; "
+            f"{what}neurons wants {need} bytes of data memory, a PE has {limit}: {listed}; "
             "no split by neurons makes it fit, use fewer input lines or time steps"
         )
     if max_cycles is not None and costs is not None:

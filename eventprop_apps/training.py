@@ -255,7 +255,7 @@ class TrainingRun:
         right = self.chip.loss.choice[: len(job), 0] == labels
         tally.right += int(right.sum())
         tally.seen += len(job)
-        tally.loss += sum(self.chip.loss.loss[: len(job)].tolist())  # one by one, as off the chip
+        tally.loss += self.chip.batch_loss(len(job))  # in the order of sums off the chip
         if job.update:
             self.batches_trained += 1
             epoch.batches += 1

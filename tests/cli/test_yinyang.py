@@ -95,7 +95,7 @@ def test_a_small_run_has_every_field_of_the_summary(
             id="negative sizes",
         ),
         pytest.param(
-            ["--set", "model.layers=[5, 4000, 3]"],
+            ["--set", "model.layers=[5, 4000, 3]", "--set", "model.parts=[1, 1]"],
             ["'r0/layer0' wants", "bytes of data memory", "too many"],
             id="too large for SRAM",
         ),

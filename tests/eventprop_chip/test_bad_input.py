@@ -52,7 +52,7 @@ def test_many_problems_in_one_message(capsys: pytest.CaptureFixture[str]) -> Non
     ("sets", "parts"),
     [
         pytest.param(
-            ["model.layers=[5, 2000, 3]"],
+            ["model.layers=[5, 2000, 3]", "model.parts=[1, 1]"],
             [
                 "vertex 'r0/layer0' wants",
                 "of data memory, PE(1,1,1) has 67584",

@@ -104,11 +104,11 @@ def test_what_fits_no_split_says_what_is_missing() -> None:
         choose_parts(model(20000, 10, 9000, 3), 20000, LIMIT)
     assert str(caught.value) == (
         "EventProp partition: 2 problems\n"
-        "  - layer 0 in 10 parts of up to 1 neurons wants 240136 bytes of a PE's data memory, "
-        "which has 67584: weights 80000, gradient 80000, state 16, spike_record 120, "
+        "  - layer 0 in 10 parts of up to 1 neurons wants 240136 bytes of data memory, "
+        "a PE has 67584: weights 80000, gradient 80000, state 16, spike_record 120, "
         "input_record 80000; no split by neurons makes it fit, use fewer input lines or time "
         "steps\n"
-        "  - layer 2 in 3 parts of up to 1 neurons wants 144088 bytes of a PE's data memory, which "
+        "  - layer 2 in 3 parts of up to 1 neurons wants 144088 bytes of data memory, a PE "
         "has 67584: weights 36000, gradient 36000, state 16, spike_record 72, input_record 72000; "
         "no split by neurons makes it fit, use fewer input lines or time steps"
     )

@@ -28,7 +28,7 @@ from eventprop_apps.offchip import OffchipNetwork, run_batch
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
 from eventprop_apps.optimisers.adam import Adam, AdamSettings, flatten
 from eventprop_apps.programs.plan import Job
-from eventprop_apps.training import TrainingRun
+from eventprop_apps.training import TrainingRun, initial_weights_of
 from tests.eventprop_chip.cases import Case
 
 SMALL = {
@@ -111,6 +111,44 @@ def test_training_on_the_chip_equals_training_off_it(sets: dict[str, Any], fast:
         assert epoch.train.accuracy == record.train_accuracy
         assert epoch.test.accuracy == record.test_accuracy
         assert epoch.train.loss / epoch.batches == record.loss
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "recurrent": {"model.recurrent": [True, False]},
+    "both recurrent": {"model.recurrent": [True, True], "init.recurrent_scales": [0.1, 0.5]},
+    "constants by layer": {
+        "model.tau_mem_ms_by_layer": [12.0, 20.0],
+        "model.tau_syn_ms_by_layer": [4.0, 6.0],
+        "model.threshold_by_layer": [0.8, 1.2],
+    },
+    "a split output layer": {"model.parts": [1, 3]},
+}
+
+
+@pytest.mark.parametrize("sets", FORMS.values(), ids=FORMS.keys())
+def test_forms_of_networks_train_alike(sets: dict[str, Any], fast: str) -> None:
+    """Splitting the top layer rounds the hidden layer's errors anew; else the bits are equal."""
+    experiment = resolve("yinyang", {**SMALL, **sets, "network.model": fast}, 3)
+    values: Any = experiment.values
+    encoding = {"steps": values.model.steps, "t_min": values.data.first_step}
+    train = yinyang(values.data.train_samples, values.data.train_seed, **encoding)
+    recorder = Recorder(kinds=KINDS, phases=PHASES)
+    on = TrainingRun(values, 3, train, train, recorder, None, lambda values: None)
+    start = initial_weights_of(values, on.model, 3)
+    on.run()
+    chosen = TrainSettings(epochs=2, batch=4, adam=AdamSettings(lr=0.02, weight_decay=6.5e-7))
+    off = Trainer(start, train, train, chosen, seed=3, model=on.model)
+    off.run()
+    assert [w.shape for w in on.chip.weights] == [w.shape for w in start]
+    for chip, plain, before in zip(on.chip.weights, off.weights, start, strict=True):
+        assert (plain != before).any()
+        if values.model.parts:
+            assert np.abs(chip - plain).max() < 1e-3 * np.abs(plain).max()
+        else:
+            assert chip.tobytes() == plain.tobytes()
+    if not values.model.parts:
+        losses = [epoch.train.loss / epoch.batches for epoch in on.epochs]
+        assert losses == [record.loss for record in off.history]
 
 
 def test_on_the_simpy_network(network: str) -> None:
