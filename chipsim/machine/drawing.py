@@ -74,6 +74,7 @@ def draw(machine: Machine, path: Path) -> None:
         As :func:`check_plot`.
     """
     check_plot(path)
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,7 +92,8 @@ def draw(machine: Machine, path: Path) -> None:
     if several and chips is not None:
         draw_chips(machine, axes[1])
     figure.suptitle(machine.name)
-    figure.savefig(path, dpi=130, metadata=_no_date(path))
+    with rc_context({"svg.hashsalt": machine.name}):  # else ids in the file are random
+        figure.savefig(path, dpi=130, metadata=_no_date(path))
 
 
 def _no_date(path: Path) -> dict[str, None]:

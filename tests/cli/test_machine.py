@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,60 @@ def test_a_torus_with_finite_fifos_warns_in_one_line(
     warned = capsys.readouterr().err.splitlines()
     assert len(warned) == 1
     assert warned[0].startswith("chipsim: warning: ")
+
+
+def test_a_board_in_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["machine", "spinnaker2-48", "--set", "faults.random_chips=2"]) == 0
+    text = capsys.readouterr().out
+    assert main(["machine", "spinnaker2-48", "--set", "faults.random_chips=2", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["faults"] == {"chips": 2, "PEs": 304}
+    chips = facts["chips"]
+    assert (chips["live"], chips["boards"], chips["ethernet chips"]) == (46, 1, 1)
+    drawn = [row.replace(".", "") for row in chips["drawing"]]
+    assert [len(row) for row in drawn] == [4, 5, 6, 7, 8, 7, 6, 5]
+    assert "".join(drawn).count("x") == 2
+    assert "".join(drawn).count("E") == 1
+    assert "  PEs for applications  6992" in text
+    for row in chips["drawing"]:
+        assert " ".join(row) in text
+
+
+def test_large_machines_are_summarised(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["machine", "spinnaker1-torus-60x60"]) == 0
+    text = capsys.readouterr().out
+    assert "(0,0), (4,8), (8,4), (12,0), (16,8), (20,4), ... (75 in all)" in text
+    assert "y=59" not in text
+    assert len(text.splitlines()) < 160
+
+
+@pytest.mark.parametrize("name", ["spinnaker2", "spinnaker1-torus-12x12", "hex-torus-4x3"])
+def test_plots(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two drawings of one machine are the same bytes; what is dead changes them."""
+    files = [tmp_path / f"{number}.svg" for number in range(3)]
+    for file, dead in zip(files, ("0", "0", "1"), strict=True):
+        words = ["--set", f"faults.random_links={dead}", "--plot", str(file)]
+        assert main(["machine", name, *words]) == 0
+    assert capsys.readouterr().out.startswith(f"{name}: ")
+    first, same, other = (file.read_text() for file in files)
+    assert first == same != other
+    if name == "spinnaker2":
+        assert first.count("<!-- QPE -->") == 38
+    if name.startswith("spinnaker1"):
+        assert first.count("<!-- 11,11 -->") == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("plan.jpeg", "expected a file that ends in .png, .svg, .pdf"),
+        ("no/plan.png", "no does not"),
+    ],
+)
+def test_plots_that_cannot_be_made(
+    file: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["machine", "spinnaker2", "--plot", str(tmp_path / file)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
