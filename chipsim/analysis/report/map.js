@@ -84,7 +84,7 @@ function mapChart(run, shared) {
     return el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "hottest in this window"), el("th", { class: "n" }, "busy"))),
       el("tbody", {}, ...rows.map(([name, share]) => el("tr", {}, el("td", {}, name), el("td", { class: "n" }, percent(share))))));
   }
-  holder.append(el("div", { class: "controls" }, "Time", slider, label, m.chips.length > 1 ? chips : null), el("div", { class: "split" }, box, side));
+  holder.append(el("div", { class: "controls" }, "Time", slots > 1 ? slider : el("span", { hidden: "" }, slider), label, m.chips.length > 1 ? chips : null), el("div", { class: "split" }, box, side));
   show();
   return figure(holder, "Squares: tiles with their PEs, blue by use; dots: the busiest channel within the tile; arrows: channels between tiles, in orange and width by load. "
     + "One scale for all positions of the slider and all runs; point at anything for its figures.");

@@ -39,7 +39,7 @@ function cards(run) {
   return el("div", {}, el("div", { class: "cards" }, ...run.headline.map((h) => el("div", { class: "card" }, el("b", {}, shown(h.form, h.value)), el("span", {}, h.label)))),
     ...run.notes.map((text) => el("p", { class: "note" }, text)));
 }
-function about(run) {
+function about(run, shared) {
   const setting = (name) => (run.settings.find((s) => s[0] === name) || [])[1];
   const told = [["machine", setting("machine.name")], ["placer", setting("mapping.placer")], ["transport", setting("mapping.transport")],
     ["network model", setting("network.model")], ["trace level", run.level], ["state", run.state]].filter((pair) => pair[1] !== undefined);
@@ -48,7 +48,7 @@ function about(run) {
   return el("div", {}, el("p", {}, told.map(([k, v]) => `${k} ${v}`).join(" · ")),
     el("p", { class: "soft" }, rows ? `The trace holds ${rows}.` : "The run was not traced: the figures below are those of its summary."),
     versions ? el("p", { class: "soft" }, `Made with ${versions}.`) : null,
-    run.assumptions ? el("details", { open: "" }, el("summary", {}, run.assumptions.title, el("span", { class: "soft" }, ` · ${run.assumptions.rows.length}`)),
+    run.assumptions ? el("details", { open: shared.single ? "" : null }, el("summary", {}, run.assumptions.title, el("span", { class: "soft" }, ` · ${run.assumptions.rows.length}`)),
       sortable(run.assumptions), el("p", { class: "soft" }, run.assumptions.note)) : missing(run, "assumptions"),
     el("details", {}, el("summary", {}, "All settings", el("span", { class: "soft" }, ` · ${run.settings.length}`)), pairsTable(run.settings, ["setting", "value"])),
     el("details", {}, el("summary", {}, "Summary", el("span", { class: "soft" }, ` · ${run.summary.length} fields`)), pairsTable(run.summary, ["field", "value", "unit"])));
@@ -75,14 +75,14 @@ function share(runs) {
   const largest = (rows, length) => Math.max(0, ...rows.flatMap((row, i) => row.map((v) => v / Math.max(length(i), 1))));
   const maps = runs.filter((r) => r.map).map((r) => r.map), span = (m) => (i) => m.ends[i] - m.starts[i];
   return {
-    width: runs.length > 1 ? 620 : 1080, place: (kind) => kinds.indexOf(kind), index: (run) => runs.indexOf(run),
+    width: runs.length > 1 ? 620 : 1080, single: runs.length === 1, place: (kind) => kinds.indexOf(kind), index: (run) => runs.indexOf(run),
     latency: logBounds(runs.flatMap((r) => (r.latency || []).flatMap((g) => [g.min, g.max]))),
     channel: Math.max(0, ...maps.map((m) => largest(m.busy, span(m)))), pe: Math.max(0, ...maps.map((m) => largest(m.computing, span(m)))),
     energy: Math.max(0, ...runs.filter((r) => r.energy).flatMap((r) => Object.values(r.energy.parts))),
   };
 }
 const SECTIONS = [
-  ["run", "What was run", (run) => [cards(run), about(run)]],
+  ["run", "What was run", (run, shared) => [cards(run), about(run, shared)]],
   ["learning", "Learning curve", (run, shared) => [learningChart(run, shared)]],
   ["map", "Chip map", (run, shared) => [mapChart(run, shared), tableBlock(run, "channels", true), tableBlock(run, "pes")]],
   ["latency", "Latency", (run, shared) => [quantileChart(run, shared), distributionChart(run, shared), tableBlock(run, "outcomes")]],
