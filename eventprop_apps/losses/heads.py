@@ -108,9 +108,8 @@ class Heads:
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """See `eventprop_apps.losses.api.Loss`."""
         shares = np.zeros(len(outputs), outputs.dtype)
-        if outputs.neuron is None:
-            errors = np.zeros(outputs.first.shape, outputs.dtype)
-        else:
+        errors = np.zeros(outputs.first.shape, outputs.dtype)
+        if self.reads == "spikes" and outputs.neuron is not None:
             errors = np.zeros(outputs.neuron.shape, outputs.dtype)
         for number, (head, own, place) in enumerate(self._cut(outputs)):
             labels = Targets(np.ascontiguousarray(targets.label[:, number : number + 1]))
@@ -135,7 +134,9 @@ class Heads:
                 values = np.ascontiguousarray(outputs.values[:, columns])
             ptr = neuron = step = None
             place: Any = (slice(None), columns)
-            if outputs.ptr is not None and outputs.neuron is not None and outputs.step is not None:
+            if self.reads == "spikes":
+                assert outputs.ptr is not None and outputs.neuron is not None
+                assert outputs.step is not None
                 mine = (outputs.neuron >= columns.start) & (outputs.neuron < stop)
                 place = np.flatnonzero(mine)
                 ptr = np.concatenate([[0], np.cumsum(mine)])[outputs.ptr].astype(np.int64)
