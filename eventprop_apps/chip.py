@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from chipsim.errors import MappingError
 from chipsim.machine.model import Machine
-from chipsim.mapping.application import Application, Transport
+from chipsim.mapping.application import Application
 from chipsim.mapping.files import read as read_mapping
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.mapping.mapping import map_application
@@ -22,20 +21,16 @@ from chipsim.trace.recorder import Recorder
 from eventprop_apps import costs as eventprop_costs
 from eventprop_apps.application import (
     build_application,
-    errors_to,
     input_name,
     layer_name,
     loss_name,
     optimiser_name,
-    own_errors_to,
     require_chip,
-    spikes_from,
     weights_to,
 )
 from eventprop_apps.exchange import (
     TREE_BARRIER,
     DramStore,
-    ExchangeOptions,
     Master,
     Piece,
     SramStore,
@@ -44,7 +39,7 @@ from eventprop_apps.exchange import (
 )
 from eventprop_apps.kernels.readout import ReadoutState
 from eventprop_apps.kernels.state import LayerState
-from eventprop_apps.keys import ErrorKey, SpikeKey
+from eventprop_apps.keys import SpikeKey
 from eventprop_apps.memory import (
     budgets,
     default_records,
@@ -56,7 +51,8 @@ from eventprop_apps.memory import (
 )
 from eventprop_apps.model import Model
 from eventprop_apps.optimisers.api import Optimiser
-from eventprop_apps.partition import Block, blocks, bounds
+from eventprop_apps.options import ChipOptions as ChipOptions
+from eventprop_apps.partition import Block, blocks
 from eventprop_apps.programs.inbox import Strays
 from eventprop_apps.programs.input import InputKernel, InputProgram
 from eventprop_apps.programs.layer import LayerKernel, LayerProgram, ReadoutKernel
@@ -70,57 +66,11 @@ from eventprop_apps.programs.plan import (
     Plan,
     SampleFeeder,
 )
-from eventprop_apps.programs.ports import ErrorTargets
 from eventprop_apps.splitting import choose_parts, cycles_per_tick
 from eventprop_apps.traffic import Traffic
+from eventprop_apps.wiring import Wiring
 
 OnDone = Callable[[int, Job], None]
-
-
-@dataclass(frozen=True)
-class ChipOptions:
-    """How the chip runs a network; the same for ``chipsim run`` and ``evaluate``.
-
-    Attributes
-    ----------
-    replicas : int
-        Samples in parallel.
-    transport : str
-        Of spikes and errors: ``noc_direct`` or ``router_multicast``.
-    network : str
-        ``compiled`` or ``simpy``.
-    placer, router : str
-        Mapping strategies.
-    seed : int
-    tick_us : float or None
-        Tick length [us]; the chip's default if None.
-    level : str or None
-        Clock level of the PEs.
-    spike_records : int
-        Spikes that a PE can record per neuron and sample; 0: one per time step, or what fits.
-    parts : tuple of int
-        PEs of each layer, 0 for as many as its SRAM asks for; that for all layers if empty.
-    max_cycles : float or None
-        Split layers further, until the expected work of a tick is at most this [PE cycles].
-    exchange : ExchangeOptions
-        Where gradients are summed and weights updated.
-    mapping_file : str
-        Take placement, routes and keys from this file instead of placing and routing.
-    """
-
-    replicas: int
-    transport: Transport = "noc_direct"
-    network: str = "compiled"
-    placer: str = "paper"
-    router: str = "default"
-    seed: int = 0
-    tick_us: float | None = None
-    level: str | None = None
-    spike_records: int = 0
-    parts: tuple[int, ...] = ()
-    max_cycles: float | None = None
-    exchange: ExchangeOptions = field(default_factory=ExchangeOptions)
-    mapping_file: str = ""
 
 
 class ChipRun:
@@ -352,13 +302,11 @@ class ChipRun:
         replicas = range(self.options.replicas)
         for r in replicas:
             self._map_memory(r)
-        self.input.plan = simulation.send_plan([spikes_from(r, -1) for r in replicas])
+        wiring = Wiring(simulation, self.model, self.parts, self.options.replicas)
+        wiring.connect_input(self.input)
         for kernel in self.layers:
-            self._connect_layer(kernel)
-        last = self.model.layers - 1
-        for part in range(self.parts[last]):
-            self.loss.spikes_in.add(self._nets(spikes_from, last, part), self.layers[-1].key_out)
-        self.loss.errors = self._error_targets(errors_to, last, 0)
+            wiring.connect_layer(kernel)
+        wiring.connect_loss(self.loss)
         self.loss.on_errors = lambda: simulation.tracer.enter("backward", self.plan.done)
         simulation.bind(self.input, [input_name(r) for r in replicas])
         for kernel in self.layers:
@@ -372,44 +320,6 @@ class ChipRun:
                     memory.reserve(region, array.nbytes)
                     memory.map(region, array)
         self._declare_barriers()
-
-    def _connect_layer(self, kernel: LayerKernel) -> None:
-        model, layer, part = self.model, kernel.layer, kernel.block.part
-        replicas = range(self.options.replicas)
-        below = self.parts[layer - 1] if layer else 1
-        above = self.parts[layer + 1] if layer + 1 < model.layers else 1
-        key = SpikeKey(model.sizes[layer])
-        for source in range(below):
-            kernel.spikes_in.add(self._nets(spikes_from, layer - 1, source), key)
-        for sender in range(above):
-            kernel.errors_in.add(self._nets(errors_to, layer, part, sender))
-        if model.recurrent[layer]:
-            for source in range(self.parts[layer]):
-                nets = self._nets(spikes_from, layer, source)
-                kernel.spikes_in.add(nets, kernel.key_out, model.sizes[layer])
-                kernel.errors_in.add(self._nets(own_errors_to, layer, part, source))
-            kernel.errors_own = self._error_targets(own_errors_to, layer, part)
-        kernel.spikes_out = self.simulation.send_plan(
-            [spikes_from(r, layer, part) for r in replicas]
-        )
-        if layer:
-            kernel.errors_below = self._error_targets(errors_to, layer - 1, part)
-
-    def _nets(self, name: Callable[..., str], *where: int) -> list[int]:
-        """Return the numbers of one net of each replica."""
-        index = self.simulation.net_index
-        return [index[name(r, *where)] for r in range(self.options.replicas)]
-
-    def _error_targets(self, name: Callable[..., str], layer: int, sender: int) -> ErrorTargets:
-        """Return where part ``sender`` of a program sends the errors of a layer's spikes."""
-        model, replicas = self.model, range(self.options.replicas)
-        plans = [
-            self.simulation.send_plan([name(r, layer, part, sender) for r in replicas])
-            for part in range(self.parts[layer])
-        ]
-        neurons = model.sizes[layer + 1]
-        key = ErrorKey(neurons, model.steps)
-        return ErrorTargets(key, plans, bounds(neurons, self.parts[layer]))
 
     def _map_memory(self, replica: int) -> None:
         pes = self.simulation.pes

@@ -15,8 +15,10 @@ from chipsim.mapping.application import Transport
 from eventprop_apps.chip import ChipOptions, ChipRun
 from eventprop_apps.costs import shipped
 from eventprop_apps.data.dataset import SpikeEvents
+from eventprop_apps.exchange import ExchangeOptions
 from eventprop_apps.losses.api import target_words
 from eventprop_apps.losses.ttfs import TTFSLoss
+from eventprop_apps.memory import tree_buffers
 from eventprop_apps.model import Model
 from eventprop_apps.offchip.batch import check_targets, head_sizes
 from eventprop_apps.offchip.evaluate import Evaluation, evaluate_offchip, model_of_arrays
@@ -168,6 +170,7 @@ def _parts(
     if "pe.app_data_kb" not in machine.description:
         return asked  # no PEs to run on, which the run will say
     limit = machine.description.integer("pe.app_data_kb") * 1024
+    limit -= tree_buffers(settings.get("exchange", ExchangeOptions()))
     return choose_parts(
         model, max(1, events.longest()), limit, asked,
         costs=shipped(), max_cycles=settings.get("max_cycles"),

@@ -1,0 +1,54 @@
+"""How the chip runs a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chipsim.mapping.application import Transport
+from eventprop_apps.exchange import ExchangeOptions
+
+
+@dataclass(frozen=True)
+class ChipOptions:
+    """How the chip runs a network; the same for ``chipsim run`` and ``evaluate``.
+
+    Attributes
+    ----------
+    replicas : int
+        Samples in parallel.
+    transport : str
+        Of spikes and errors: ``noc_direct`` or ``router_multicast``.
+    network : str
+        ``compiled`` or ``simpy``.
+    placer, router : str
+        Mapping strategies.
+    seed : int
+    tick_us : float or None
+        Tick length [us]; the chip's default if None.
+    level : str or None
+        Clock level of the PEs.
+    spike_records : int
+        Spikes that a PE can record per neuron and sample; 0: one per time step, or what fits.
+    parts : tuple of int
+        PEs of each layer, 0 for as many as its SRAM asks for; that for all layers if empty.
+    max_cycles : float or None
+        Split layers further, until the expected work of a tick is at most this [PE cycles].
+    exchange : ExchangeOptions
+        Where gradients are summed and weights updated.
+    mapping_file : str
+        Take placement, routes and keys from this file instead of placing and routing.
+    """
+
+    replicas: int
+    transport: Transport = "noc_direct"
+    network: str = "compiled"
+    placer: str = "paper"
+    router: str = "default"
+    seed: int = 0
+    tick_us: float | None = None
+    level: str | None = None
+    spike_records: int = 0
+    parts: tuple[int, ...] = ()
+    max_cycles: float | None = None
+    exchange: ExchangeOptions = field(default_factory=ExchangeOptions)
+    mapping_file: str = ""
