@@ -26,6 +26,7 @@ from chipsim.mapping.application import KINDS, Application
 from chipsim.sim.account import account
 from chipsim.sim.simulation import Simulation
 from chipsim.sim.trace import PHASES
+from chipsim.trace.provenance import write as write_provenance
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.rundir import RunDirectory
 from chipsim.trace.summary import build_summary
@@ -324,6 +325,7 @@ class TrainingRun:
             self.recorder.close()
             if self.out is not None:
                 self.out.write_weights({f"layer{i}": w for i, w in enumerate(self.chip.weights)})
+                write_provenance(self.out.path, self.chip.simulation.provenance())
         if self.chip.simulation.stop_requested:
             raise KeyboardInterrupt
         return self.summary() | {

@@ -215,6 +215,8 @@ class Counters:
         Frames that were hit and sent again; they are in ``channel_flits`` as well.
     channel_emergency : ndarray of int64, shape (channels,)
         Grants to packets on a detour round a blocked output, by the channel they took instead.
+    channel_given_up : ndarray of int64, shape (channels,)
+        Branches that asked for the channel for too long (those on a detour for its first channel).
     reinject_received, reinject_missed, reinject_overflowed, reinjected : ndarray of int64
         Of shape (nodes,): packets that monitors read from the router's register; that found the
         register full; that found the monitor's queue full (both are dropped); that were sent
@@ -235,6 +237,7 @@ class Counters:
     given_up_at: NDArray[np.int64]
     channel_resent: NDArray[np.int64]
     channel_emergency: NDArray[np.int64]
+    channel_given_up: NDArray[np.int64]
     reinject_received: NDArray[np.int64]
     reinject_missed: NDArray[np.int64]
     reinject_overflowed: NDArray[np.int64]

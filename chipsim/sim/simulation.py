@@ -18,6 +18,7 @@ from chipsim.errors import ProgramError, StalledError, did_you_mean
 from chipsim.machine.route import Route
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
+from chipsim.sim import provenance
 from chipsim.sim.barrier import Barrier
 from chipsim.sim.clock import TickClock
 from chipsim.sim.cores import Cores
@@ -37,6 +38,7 @@ from chipsim.sim.trace import Tracer
 from chipsim.sim.transfers import Transfers
 from chipsim.sim.watches import Watches
 from chipsim.trace.probes import Probes
+from chipsim.trace.provenance import Row
 from chipsim.trace.recorder import Recorder
 from chipsim.units import FOREVER, PS_PER_US, cycles, us
 
@@ -341,6 +343,13 @@ class Simulation:
         return end
 
     # ------------------------------------------------------------------------------ accounts
+    def provenance(self) -> list[Row]:
+        """Return what routers, links and cores have counted so far; see
+        :mod:`chipsim.sim.provenance`.
+        """
+        self.synchronise()
+        return provenance.rows(self)
+
     def charge_kernels(self) -> None:
         """Note in the cost table which operations the batched kernels and the system have done."""
         used = self.costs.used

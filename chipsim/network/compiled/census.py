@@ -17,6 +17,7 @@ def of(machine: Machine, state: State) -> dict[str, I64]:
         "given_up_at": patience[:, at.GIVEN_UP].copy(),
         "channel_resent": lines[:, at.RESENT].copy(),
         "channel_emergency": lines[:, at.EMERGENCY].copy(),
+        "channel_given_up": lines[:, at.GIVEN_UP_HERE].copy(),
     }
     names = ("reinject_received", "reinject_missed", "reinject_overflowed", "reinjected")
     rows = np.zeros((4, machine.nodes), dtype=np.int64)

@@ -11,6 +11,7 @@ from chipsim.network.compiled.layout import (
     ASK,
     BIT,
     BRANCH_STRIDE,
+    CHANNEL_STRIDE,
     DEADLINE,
     DROP_COUNT,
     DROP_HEAD,
@@ -20,6 +21,7 @@ from chipsim.network.compiled.layout import (
     DUE_START,
     EVENT_DEADLINE,
     GIVEN_UP,
+    GIVEN_UP_HERE,
     HEAD,
     INTERVAL,
     KIND,
@@ -28,6 +30,7 @@ from chipsim.network.compiled.layout import (
     LAST_AGAIN,
     LAST_END,
     LEAVES,
+    LINE_STRIDE,
     MASK,
     MISSED,
     MONITOR,
@@ -179,7 +182,9 @@ def drop_rest(net: State, port: int, copy: int, now: int) -> None:
     while left != 0:
         branch = base + lowest(left) * BRANCH_STRIDE
         leaves += net.branches[branch + LEAVES]
-        withdraw(net, port, net.branches[branch + TO], now)
+        channel = net.branches[branch + TO]
+        net.lines[channel // CHANNEL_STRIDE * LINE_STRIDE + GIVEN_UP_HERE] += 1
+        withdraw(net, port, channel, now)
         left &= left - 1
     patience = port // PORT_STRIDE * PATIENCE_STRIDE
     net.patience[patience + GIVEN_UP] += 1

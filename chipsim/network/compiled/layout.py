@@ -124,6 +124,7 @@ LINE_STRIDE = 4  # by channel
 ERROR_LIMIT = 0  # draws below it hit a frame; 0: no errors
 RESENT = 1
 EMERGENCY = 2
+GIVEN_UP_HERE = 3  # branches that asked for it too long
 PATIENCE_STRIDE = 4  # by port
 SECOND_WAIT = 0  # how long a packet may ask for its detours; 0: no emergency routing
 MONITOR = 1  # record of the monitor that reads what is given up, or NONE

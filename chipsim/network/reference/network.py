@@ -365,6 +365,7 @@ class Network:
             given_up_at=np.array([getattr(p, "given_up", 0) for p in self._ports], dtype=np.int64),
             channel_resent=np.array([o.resent for o in self._outputs], dtype=np.int64),
             channel_emergency=np.array([o.emergency for o in self._outputs], dtype=np.int64),
+            channel_given_up=np.array([o.given_up for o in self._outputs], dtype=np.int64),
             **self._monitor_counts(),
         )
 

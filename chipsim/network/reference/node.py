@@ -236,6 +236,8 @@ class Node:
     def _lose(self, port: Port, copy: Copy) -> None:
         """Hand what ``copy`` still asks for to the monitor, or drop it."""
         port.given_up += 1
+        for limb in copy.pending:
+            self.outputs[limb.channel].given_up += 1
         if self.monitor is None or not self.monitor.takes(copy):
             lost = [end for limb in copy.pending for end in limb.endpoints]
             self._account.dropped(copy, port.number, lost, self._clock.now)

@@ -233,6 +233,8 @@ class Output:
         Frames that were hit, so far.
     emergency : int
         Grants to packets on a detour.
+    given_up : int
+        Branches that asked for it too long.
     """
 
     channel: int
@@ -249,6 +251,7 @@ class Output:
     error_limit: int = 0
     resent: int = 0
     emergency: int = 0
+    given_up: int = 0
 
     def has_credit(self, packet: Packet) -> bool:
         """Return whether the far end has, or needs no, slot for ``packet``."""

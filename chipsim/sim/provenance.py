@@ -1,0 +1,149 @@
+"""What a run's routers, links and cores have counted, under the names SpiNNaker users know.
+
+The names follow the SpiNNaker tool chain's provenance (SpiNNFrontEndCommon, sPyNNaker). *Local*
+packets come from the chip's own cores, *external* ones by a link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.machine.layout import DIRECTIONS
+from chipsim.machine.model import EndpointKind, Machine
+from chipsim.mapping.tables import RouterTable
+from chipsim.network.api import Counters
+from chipsim.network.rules import class_name
+from chipsim.sim.router_counters import RouterFilter, tally
+from chipsim.trace.provenance import Row
+
+if TYPE_CHECKING:
+    from chipsim.sim.simulation import Simulation
+
+_TYPES = {"Multicast": "mc", "P2P": "c2c", "NN": "nn", "FR": "fr"}
+
+FILTERS: dict[str, RouterFilter] = {
+    **{
+        f"{'Local' if source == 'local' else 'External'}_{name}_Packets": RouterFilter(
+            (packet,), source=source
+        )
+        for name, packet in _TYPES.items()
+        for source in ("local", "link")
+    },
+    "default_routed_external_multicast_packets": RouterFilter(
+        ("mc",), source="link", defaulted=True
+    ),
+    **{
+        f"Dropped_{name}_Packets": RouterFilter((packet,), destinations=("dump",))
+        for name, packet in _TYPES.items()
+    },
+    "Dropped_Multicast_Packets_via_local_transmission": RouterFilter(
+        ("mc",), source="local", destinations=("dump",)
+    ),
+}
+"""The counters of a router, by name. Packets that waited too long are added to
+``Dropped_Multicast_Packets``."""
+
+
+def rows(simulation: Simulation) -> list[Row]:
+    """Return the counters of a simulation so far, router by router, link by link, core by core."""
+    counts = simulation.network.counters()
+    found = list(_cores(simulation, counts))
+    if simulation.machine.chips is not None:
+        found = [*_routers(simulation, counts), *_links(simulation.machine, counts), *found]
+    return found
+
+
+def _routers(simulation: Simulation, counts: Counters) -> Iterator[Row]:
+    machine, chips = simulation.machine, simulation.machine.chips
+    assert chips is not None
+    seen = tally(machine, simulation.network.visits(), FILTERS.values())
+    given_up = _by_node(machine, counts.given_up_at)
+    from_link, from_core = _blocked(machine, counts)
+    emergency = _of_channels(machine, counts.channel_emergency)
+    for chip in np.flatnonzero(chips.alive).tolist():
+        node = int(chips.pool[chip])
+        values = dict(zip(FILTERS, seen[chip].tolist(), strict=True))
+        values["Dropped_Multicast_Packets"] += int(given_up[node])
+        table = simulation.by_tables.tables.get(node)
+        values |= {
+            "Emergency_routed_Packets": int(emergency[node]),
+            "Dumped_from_a_Link": int(from_link[node]),
+            "Dumped_from_a_processor": int(from_core[node]),
+            "Received_for_reinjection": int(counts.reinject_received[node]),
+            "Missed_for_reinjection": int(counts.reinject_missed[node]),
+            "Reinjection_Overflows": int(counts.reinject_overflowed[node]),
+            "Reinjected": int(counts.reinjected[node]),
+            "Entries": 0 if table is None else len(table),
+            "Unique_Routes": unique_routes(table),
+        }
+        for name, value in values.items():
+            yield Row("router", int(chips.x[chip]), int(chips.y[chip]), "", name, value)
+
+
+def unique_routes(table: RouterTable | None) -> int:
+    """Return how many different routes the entries of a table name."""
+    return 0 if table is None else len(np.unique(table.route, axis=0))
+
+
+def _by_node(machine: Machine, ports: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sums over each node's ports."""
+    inside = machine.port_node >= 0
+    sums = np.zeros(machine.nodes, dtype=np.int64)
+    np.add.at(sums, machine.port_node[inside], ports[inside])
+    return sums
+
+
+def _of_channels(machine: Machine, channels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sums over each node's outgoing channels."""
+    sums = np.zeros(machine.nodes, dtype=np.int64)
+    np.add.at(sums, machine.channel_node, channels)
+    return sums
+
+
+def _blocked(machine: Machine, counts: Counters) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, by node, the branches given up that asked for a link, and for anything else."""
+    is_link = np.array([cls.name.startswith("link") for cls in machine.classes])
+    link = is_link[machine.channel_class]
+    given_up = counts.channel_given_up
+    return _of_channels(machine, given_up * link), _of_channels(machine, given_up * ~link)
+
+
+def _links(machine: Machine, counts: Counters) -> Iterator[Row]:
+    chips = machine.chips
+    assert chips is not None
+    for chip in np.flatnonzero(chips.alive).tolist():
+        for direction, channel in enumerate(chips.link[chip].tolist()):
+            if channel < 0:
+                continue
+            values = {
+                "Packets": counts.channel_packets[channel],
+                "Frames": counts.channel_flits[channel],
+                "Frames_sent_again": counts.channel_resent[channel],
+                "Emergency_routed_Packets": counts.channel_emergency[channel],
+                "Packets_given_up": counts.channel_given_up[channel],
+            }
+            part = f"{DIRECTIONS[direction]} {class_name(machine, channel)}"
+            for name, value in values.items():
+                yield Row("link", int(chips.x[chip]), int(chips.y[chip]), part, name, int(value))
+
+
+def _cores(simulation: Simulation, counts: Counters) -> Iterator[Row]:
+    """Yield the counters of cores with a program."""
+    machine = simulation.machine
+    for pe in simulation.pe_list:
+        end = pe.endpoint
+        if machine.endpoint_kind[end] != EndpointKind.PE:
+            continue
+        chip = int(machine.endpoint_chip[end])
+        x, y = chip, 0
+        if machine.chips is not None:
+            x, y = int(machine.chips.x[chip]), int(machine.chips.y[chip])
+        lost = int(counts.dropped_at[machine.endpoint_sink[end]])
+        part = f"{machine.endpoint_label(end)} {pe.vertex}"
+        yield Row("core", x, y, part, "Input_buffer_lost_packets", lost)
+        sent = int(simulation.sequence[simulation.vertex_number[pe.vertex]])
+        yield Row("core", x, y, part, "Packets_sent", sent)
