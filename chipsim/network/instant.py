@@ -7,7 +7,7 @@ chipsim that has a place in this order is scheduled through :func:`at`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import simpy
@@ -39,16 +39,17 @@ def at(env: simpy.Environment, time_ps: int, phase: int, action: Callable[[], An
     return event
 
 
-def happen(event: simpy.Event) -> None:
-    """Let an untriggered event happen now, without a way through the queue.
+def happen_all(events: Sequence[simpy.Event]) -> None:
+    """Let untriggered events happen now, one after another, without a way through the queue.
 
-    What waits for it goes on before this returns. Only from an action that :func:`at` called.
+    What waits for them goes on before this returns. Only from an action that :func:`at` called.
     """
-    event._ok = True
-    event._value = None
-    callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
-    for callback in callbacks:
-        callback(event)
+    for event in events:
+        event._ok = True
+        event._value = None
+        callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+        for callback in callbacks:
+            callback(event)
 
 
 def alarm(env: simpy.Environment, time_ps: int, phase: int) -> simpy.Event:

@@ -42,7 +42,11 @@ class TickClock:
 
     def current(self) -> int:
         """Return the last tick whose time is not after now, -1 before tick 0."""
-        return (self.env.now - self.offset_ps) // self.tick_ps  # type: ignore[return-value]
+        return self.tick_at(int(self.env.now))
+
+    def tick_at(self, time_ps: int) -> int:
+        """Return the last tick whose time is not after ``time_ps``, -1 before tick 0."""
+        return (time_ps - self.offset_ps) // self.tick_ps
 
     def wait(self, tick: int) -> simpy.Event:
         """Return the event of a tick in the future; all who wait for it share it."""

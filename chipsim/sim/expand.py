@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 
 from chipsim.compiled import compiled
 
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+
+LONGS = 3
+"""Columns of 64 bit: earliest_ps, gap_ps, seq."""
+INTS = 6
+"""Columns of 32 bit: port, route, source, net, tick, tag."""
+
 
 @compiled
 def expand(
@@ -65,27 +73,96 @@ def expand(
 
 
 @compiled
-def number_packets(
-    position: NDArray[np.int32],
-    source: NDArray[np.int32],
-    first_ps: NDArray[np.int64],
+def write_packets(
+    position: I32,
+    port: I32,
+    route: I32,
+    source: I32,
+    net: I32,
+    tag: I32,
+    first_ps: I64,
     gap_ps: int,
-    sequence: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return (seq, earliest_ps, gap_ps) per packet, and advance the sources' sequence numbers.
+    tick: int,
+    sequence: I64,
+) -> tuple[I64, I32]:
+    """Return packets with times and numbers, and advance the sources' sequence numbers.
 
-    ``first_ps`` is the time of a position's first packet; the others follow in gaps.
+    ``first_ps`` is the time of a position's first packet; the others follow in gaps. The columns
+    are those of :func:`train`.
     """
     count = len(position)
-    seq = np.empty(count, np.int64)
-    earliest = np.empty(count, np.int64)
-    gaps = np.empty(count, np.int64)
+    longs = np.empty((LONGS, count), np.int64)
+    ints = np.empty((INTS, count), np.int32)
     for i in range(count):
-        seq[i] = sequence[source[i]]
+        longs[0, i] = first_ps[position[i]]
+        longs[1, i] = gap_ps
+        longs[2, i] = sequence[source[i]]
         sequence[source[i]] += 1
-        earliest[i] = first_ps[position[i]]
-        gaps[i] = gap_ps
-    return seq, earliest, gaps
+        ints[0, i] = port[i]
+        ints[1, i] = route[i]
+        ints[2, i] = source[i]
+        ints[3, i] = net[i]
+        ints[4, i] = tick
+        ints[5, i] = tag[i]
+    return longs, ints
+
+
+@compiled
+def write_keys(
+    rows: I32,
+    position: I32,
+    offset: I64,
+    payload: NDArray[np.uint32],
+    tag: I32,
+    plan: I64,
+    plan_routes: I32,
+    first_ps: I64,
+    gap_ps: int,
+    tick: int,
+    sequence: I64,
+) -> tuple[int, I64, I32, NDArray[np.uint32], NDArray[np.uint32]]:
+    """Do :func:`expand` and :func:`write_packets` in one go, for a single send of a step.
+
+    ``plan`` has the columns port, source, net, base, size, first of a
+    :class:`~chipsim.sim.sends.SendPlan`.
+
+    Returns
+    -------
+    tuple
+        -1 or the index of the first key outside its net's block; 64-bit columns, 32-bit columns,
+        keys, payload.
+    """
+    count = 0
+    for i in range(len(position)):
+        row = rows[position[i]]
+        if offset[i] < 0 or offset[i] >= plan[4, row]:
+            none = np.empty(0, np.uint32)
+            return i, np.empty((LONGS, 0), np.int64), np.empty((INTS, 0), np.int32), none, payload
+        count += plan[5, row + 1] - plan[5, row]
+    longs = np.empty((LONGS, count), np.int64)
+    ints = np.empty((INTS, count), np.int32)
+    keys = np.empty(count, np.uint32)
+    words = np.empty((count, payload.shape[1]), np.uint32)
+    j = 0
+    for i in range(len(position)):
+        row = rows[position[i]]
+        source = plan[1, row]
+        for branch in range(plan[5, row], plan[5, row + 1]):
+            longs[0, j] = first_ps[position[i]]
+            longs[1, j] = gap_ps
+            longs[2, j] = sequence[source]
+            sequence[source] += 1
+            ints[0, j] = plan[0, row]
+            ints[1, j] = plan_routes[branch]
+            ints[2, j] = source
+            ints[3, j] = plan[2, row]
+            ints[4, j] = tick
+            ints[5, j] = tag[i]
+            keys[j] = plan[3, row] + offset[i]
+            for word in range(payload.shape[1]):
+                words[j, word] = payload[i, word]
+            j += 1
+    return -1, longs, ints, keys, words
 
 
 @compiled
@@ -100,36 +177,27 @@ def train(
     key: int,
     net: int,
     tick: int,
-) -> tuple[
-    NDArray[np.int32],
-    NDArray[np.int64],
-    NDArray[np.int64],
-    NDArray[np.int32],
-    NDArray[np.int32],
-    NDArray[np.int64],
-    NDArray[np.uint32],
-    NDArray[np.int32],
-    NDArray[np.int32],
-    NDArray[np.int32],
-]:
-    """Return the columns of a train of packets that differ in seq and tag only.
+) -> tuple[I64, I32, NDArray[np.uint32]]:
+    """Return a train of packets that differ in seq and tag only.
 
-    The columns are port, earliest_ps, gap_ps, route, source, seq, key, net, tick, tag.
+    Returns
+    -------
+    tuple
+        Columns of 64 bit (earliest_ps, gap_ps, seq), of 32 bit (port, route, source, net, tick,
+        tag), and keys.
     """
-    tag = np.empty(count, np.int32)
-    seq = np.empty(count, np.int64)
+    longs = np.empty((LONGS, count), np.int64)
+    ints = np.empty((INTS, count), np.int32)
+    keys = np.empty(count, np.uint32)
     for i in range(count):
-        tag[i] = i
-        seq[i] = first_seq + i
-    return (
-        np.full(count, port, np.int32),
-        np.full(count, first_ps, np.int64),
-        np.full(count, gap_ps, np.int64),
-        np.full(count, route, np.int32),
-        np.full(count, source, np.int32),
-        seq,
-        np.full(count, key, np.uint32),
-        np.full(count, net, np.int32),
-        np.full(count, tick, np.int32),
-        tag,
-    )
+        longs[0, i] = first_ps
+        longs[1, i] = gap_ps
+        longs[2, i] = first_seq + i
+        ints[0, i] = port
+        ints[1, i] = route
+        ints[2, i] = source
+        ints[3, i] = net
+        ints[4, i] = tick
+        ints[5, i] = i
+        keys[i] = key
+    return longs, ints, keys

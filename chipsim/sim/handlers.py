@@ -74,6 +74,8 @@ def charge_handlers(
     totals: I64,
     received: NDArray[np.int32],
     senders: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    fan: I64,
     per_tick: int,
     per_send: int,
     now_ps: int,
@@ -89,6 +91,8 @@ def charge_handlers(
         Cycles of each operation.
     totals : ndarray of int64, shape (operations,)
         The counts of all cores are added to it.
+    rows, fan
+        A sender writes ``fan[rows[position]]`` packets.
     per_tick, per_send : int
         Cycles of a handler's start, and of one packet.
 
@@ -100,7 +104,7 @@ def charge_handlers(
     for position in received:
         data[PACKETS_IN, cores[position]] += 1
     for position in senders:
-        data[PACKETS_OUT, cores[position]] += 1
+        data[PACKETS_OUT, cores[position]] += fan[rows[position]]
     first = np.empty(len(cores), np.int64)
     for i in range(len(cores)):
         core = cores[i]
@@ -174,9 +178,7 @@ def settle_handlers(
     closed = 0
     for i in range(len(cores)):
         core = cores[i]
-        closed += settle(
-            data, core, left[i], last_ps[i], now_ps, clock_offset_ps, tick_ps, totals
-        )
+        closed += settle(data, core, left[i], last_ps[i], now_ps, clock_offset_ps, tick_ps, totals)
         free[i] = data[OPEN, core] != 1 and data[BUSY_PS, core] <= now_ps
     return free, closed
 

@@ -16,6 +16,7 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.network.api import PAYLOAD_WORDS
+from chipsim.sim.flits import collect, run_ends
 from chipsim.sim.sram import Sram
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Transfer:
 def flit_rows(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Return words as rows of one flit each, shape (flits, 4), zero-padded."""
     flits = -(-len(words) // PAYLOAD_WORDS)
+    if flits * PAYLOAD_WORDS == len(words):
+        return words.reshape(flits, PAYLOAD_WORDS).copy()
     rows = np.zeros(flits * PAYLOAD_WORDS, dtype=np.uint32)
     rows[: len(words)] = words
     return rows.reshape(flits, PAYLOAD_WORDS)
@@ -123,7 +126,7 @@ class MemoryPort:
         self.serves = True
         self.arm()
 
-    def arm(self) -> None:
+    def arm(self, now: int | None = None) -> None:
         """Watch the memory inbox until the next packet that changes anything."""
         if self._armed or not (self.serves or self.incoming):
             return
@@ -131,46 +134,47 @@ class MemoryPort:
         if not self.serves:
             count = next(iter(self.incoming.values())).left
         self._armed = True
-        self.simulation.watches.memory(self.inbox, count, self._on_packets)
+        self.simulation.watches.memory(self.inbox, count, self._on_packets, now)
 
-    def _on_packets(self) -> None:
+    def _on_packets(self, now: int) -> None:
         self._armed = False
-        packets = self.simulation.drain_memory(self.inbox)
+        packets = self.simulation.drain_memory(self.inbox, now)
         # Sorted by key: the packets of a transfer stand together.
-        keys, first = np.unique(packets.key, return_index=True)
-        last = [*first[1:].tolist(), len(packets)]
-        for key, start, stop in zip(keys.tolist(), first.tolist(), last, strict=True):
+        start = 0
+        for stop in run_ends(packets.key).tolist():
+            key = packets.key.item(start)
             if key % 2 == 0:
-                self._reply(self.simulation.transfers.open[key // 2])
+                self._reply(self.simulation.transfers.open[key // 2], now)
             else:
-                self._collect(key // 2, packets.tag[start:stop], packets.payload[start:stop])
-        self.arm()
+                part = slice(start, stop)
+                self._collect(key // 2, packets.tag[part], packets.payload[part], now)
+            start = stop
+        self.arm(now)
 
-    def _reply(self, transfer: Transfer) -> None:
+    def _reply(self, transfer: Transfer, now: int) -> None:
         words = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
-        now = int(self.simulation.env.now)
         start = max(now + self.latency_ps, self._free_ps)
         self._free_ps = start + self.flit_ps * transfer.left
         self.bytes_moved += 4 * len(words)
         self.simulation.transfers.send_flits(
-            self.endpoint, transfer.requester, transfer, flit_rows(words), start, self.flit_ps
+            self.endpoint, transfer.requester, transfer, flit_rows(words), start, self.flit_ps, now
         )
 
-    def _collect(self, number: int, flit: NDArray[np.int32], payload: NDArray[np.uint32]) -> None:
+    def _collect(
+        self, number: int, flit: NDArray[np.int32], payload: NDArray[np.uint32], now: int
+    ) -> None:
         """Store flits of a transfer where they belong; finish it with the last one."""
         transfer = self.incoming.get(number)
         if transfer is None:
             return
-        transfer.arrived[flit] = True
-        transfer.left = len(transfer.arrived) - int(np.count_nonzero(transfer.arrived))
-        place = flit[:, None].astype(np.int64) * PAYLOAD_WORDS + np.arange(PAYLOAD_WORDS)
-        keep = place < len(transfer.words)
         if transfer.write:
             memory = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
-            self.bytes_moved += 4 * int(np.count_nonzero(keep))
         else:
             memory = transfer.words
-        memory[place[keep]] = payload[keep]
+        fresh, words = collect(transfer.arrived, memory, flit, payload)
+        transfer.left -= fresh
+        if transfer.write:
+            self.bytes_moved += 4 * words
         if transfer.left == 0:
             del self.incoming[number]
-            self.simulation.transfers.finish(transfer)
+            self.simulation.transfers.finish(transfer, now)

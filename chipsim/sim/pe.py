@@ -233,11 +233,12 @@ class ProcessingElement:
     def until_free(self) -> Waiting:
         """Wait until the open handler, if any, has ended, and close it."""
         simulation = self.simulation
+        cores = simulation.cores
+        if not cores.open.item(self.core) and cores.busy_ps.item(self.core) <= simulation.env.now:
+            return
         yield from self.until_idle()
-        if simulation.cores.open.item(self.core):
-            simulation.cores.settle_one(
-                self.core, simulation.network, int(simulation.env.now)
-            )
+        if cores.open.item(self.core):
+            cores.settle_one(self.core, simulation.network, int(simulation.env.now))
 
     def known_end(self) -> int | None:
         """Return when the open handler ends (or the last one ended), None if that is not known yet.

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
-from chipsim.network.api import PAYLOAD_WORDS, Sends
-from chipsim.sim.expand import expand, number_packets
+from chipsim.network.api import PAYLOAD_WORDS, PlainSends, Sends
+from chipsim.sim.expand import expand, write_keys, write_packets
 
 
 @dataclass(frozen=True)
@@ -140,14 +140,36 @@ class SendPlan:
         self.net = np.array([h.index for h in handles], dtype=np.int32)
         self.base = np.array([h.base for h in handles], dtype=np.int64)
         self.size = np.array([h.size for h in handles], dtype=np.int64)
-        fan = [len(h.routes) for h in handles]
-        self.first = np.concatenate([[0], np.cumsum(fan)]).astype(np.int64)
+        self.fan = np.array([len(h.routes) for h in handles], dtype=np.int64)
+        self.first = np.concatenate([[0], np.cumsum(self.fan)]).astype(np.int64)
         self.routes = np.concatenate([h.routes for h in handles]).astype(np.int32)
         self.words = np.array([h.payload_words for h in handles], dtype=np.int64)
         self.names = tuple(h.name for h in handles)
         self.by_key = [
             (h.index, key, mask, route) for h in handles for key, mask, route in h.by_key
         ]
+        self.most_words = int(self.words[0]) if len(handles) else 0
+        self.table = np.zeros((6, len(handles) + 1), dtype=np.int64)
+        columns: tuple[NDArray[Any], ...] = (
+            self.port, self.source, self.net, self.base, self.size
+        )  # fmt: skip
+        for field, column in enumerate(columns):
+            self.table[field, : len(column)] = column
+        self.table[5] = self.first
+
+    def redirect(
+        self, nets: NDArray[np.int32], keys: NDArray[np.uint32], routes: NDArray[np.int32]
+    ) -> None:
+        """Change the routes of packets whose keys have one of their own."""
+        for net, key, mask, route in self.by_key:
+            routes[(nets == net) & (keys & np.uint32(mask) == key)] = route
+
+    def bad_offset(self, row: int, offset: int) -> ProgramError:
+        """Return the error for a key offset outside a row's block."""
+        return ProgramError(
+            f"net {self.names[row]}: got key offset {offset}, expected 0 to "
+            f"{int(self.size[row]) - 1}; give the net more key bits"
+        )
 
 
 @dataclass
@@ -198,15 +220,9 @@ def draft(
         plan.port, plan.source, plan.net, plan.base, plan.size, plan.first, plan.routes,
     )  # fmt: skip
     if bad >= 0:
-        row = int(rows[position[bad]])
-        raise ProgramError(
-            f"net {plan.names[row]}: got key offset {int(offset[bad])}, expected 0 to "
-            f"{int(plan.size[row]) - 1}; give the net more key bits"
-        )
+        raise plan.bad_offset(int(rows[position[bad]]), int(offset[bad]))
     drafted = Draft(*columns)
-    for net, key, mask, route in plan.by_key:
-        which = (drafted.net == net) & (drafted.key & np.uint32(mask) == key)
-        drafted.route[which] = route
+    plan.redirect(drafted.net, drafted.key, drafted.route)
     return drafted
 
 
@@ -238,19 +254,44 @@ def numbered(
     sequence : ndarray of int64, shape (vertices,)
         Next sequence number of every source; advanced.
     """
-    seq, earliest, gap = number_packets(
-        drafted.position, drafted.source, first_ps, gap_ps, sequence
-    )
-    return Sends(
-        port=drafted.port,
-        earliest_ps=earliest,
-        gap_ps=gap,
-        route=drafted.route,
-        source=drafted.source,
-        seq=seq,
-        key=drafted.key,
-        payload=drafted.payload,
-        net=drafted.net,
-        tick=np.full(len(drafted), tick, dtype=np.int32),
-        tag=drafted.tag,
-    )
+    longs, ints = write_packets(
+        drafted.position, drafted.port, drafted.route, drafted.source, drafted.net, drafted.tag,
+        first_ps, gap_ps, tick, sequence,
+    )  # fmt: skip
+    return plain_sends(longs, ints, drafted.key, drafted.payload)
+
+
+def written(
+    plan: SendPlan,
+    rows: NDArray[np.int32],
+    position: NDArray[np.int32],
+    offset: NDArray[np.int64],
+    payload: NDArray[np.uint32],
+    tag: NDArray[np.int32],
+    first_ps: NDArray[np.int64],
+    gap_ps: int,
+    tick: int,
+    sequence: NDArray[np.int64],
+) -> Sends:
+    """Return what :func:`numbered` makes of one :func:`draft`, in one go."""
+    bad, longs, ints, keys, words = write_keys(
+        rows, position, offset, payload, tag, plan.table, plan.routes, first_ps, gap_ps, tick,
+        sequence,
+    )  # fmt: skip
+    if bad >= 0:
+        raise plan.bad_offset(int(rows[position[bad]]), int(offset[bad]))
+    sends = plain_sends(longs, ints, keys, words)
+    plan.redirect(sends.net, sends.key, sends.route)
+    return sends
+
+
+def plain_sends(
+    longs: NDArray[np.int64],
+    ints: NDArray[np.int32],
+    keys: NDArray[np.uint32],
+    payload: NDArray[np.uint32],
+) -> PlainSends:
+    """Return the columns of :mod:`chipsim.sim.expand` as sends."""
+    earliest, gap, seq = longs
+    port, route, source, net, tick, tag = ints
+    return PlainSends(port, earliest, gap, route, source, seq, keys, payload, net, tick, tag)

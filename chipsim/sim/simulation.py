@@ -224,6 +224,8 @@ class Simulation:
         self.cores.settle_all(self.network, int(self.env.now))
 
     def _check_deadlock(self, limit_ps: int, undrained: Sequence[int]) -> None:
+        if not self.network.counters().in_flight:
+            return
         from chipsim.network import deadlock  # brings networkx, which short runs can do without
 
         deadlock.check(self.network, int(self.env.now), limit_ps, undrained)
@@ -287,6 +289,15 @@ class Simulation:
             self.synchronise()
             self.network.send(sends)
 
+    def send_train(self, sends: Sends, net: int) -> None:
+        """Hand a DMA train, all of one net, to the network."""
+        if self.probes.on_sends:
+            self.send(sends, by_software=False)
+            return
+        self.tracer.sent_train(net, len(sends))
+        self.synchronise()
+        self.network.send(sends)
+
     def send_from(self, core: int, drafted: Draft) -> None:
         """Send from one core, after everything its open handler has done so far."""
         cores = self.cores
@@ -311,10 +322,9 @@ class Simulation:
         self.tracer.consumed(taken, tick, ticked)
         return taken
 
-    def drain_memory(self, inbox: int) -> Deliveries:
-        """Take an endpoint's memory packets."""
-        self.synchronise()
-        taken = self.network.take(np.array([inbox], dtype=np.int32), int(self.env.now))
+    def drain_memory(self, inbox: int, now_ps: int) -> Deliveries:
+        """Take an endpoint's memory packets at ``now_ps``, which the network has reached."""
+        taken = self.network.take(np.array([inbox], dtype=np.int32), now_ps)
         self.tracer.consumed(taken, None)
         return taken
 

@@ -14,10 +14,10 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
-from chipsim.network.instant import PROGRAM, at, happen
+from chipsim.network.instant import PROGRAM, at, happen_all
 from chipsim.sim.handlers import charge_handlers, start_steps
 from chipsim.sim.program import Kernel, Outgoing, StepCall
-from chipsim.sim.sends import Draft, draft, merge, numbered, payload_rows
+from chipsim.sim.sends import Draft, draft, merge, numbered, payload_rows, written
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
@@ -44,6 +44,7 @@ class StepGroup:
         self._left = np.zeros(len(cores), dtype=np.int64)
         self._total = np.zeros(len(cores), dtype=np.int64)
         self._done: list[simpy.Event | None] = [None] * len(cores)
+        self._ones = np.ones(len(cores), dtype=np.int64)
         self._refresh()
         ratio = simulation.ps_per_cycle
         self._ps_per_cycle = ratio.numerator, ratio.denominator
@@ -91,7 +92,9 @@ class StepGroup:
             self._start(rows[ready], cores[ready], tick, now)
         return bool(len(self._active))
 
-    def _start(self, rows: NDArray[np.int32], cores: NDArray[np.int32], tick: int, now: int) -> bool:
+    def _start(
+        self, rows: NDArray[np.int32], cores: NDArray[np.int32], tick: int, now: int
+    ) -> bool:
         """Run some rows, if all are due, settled and free; return whether they are."""
         step = np.empty(len(rows), dtype=np.int64)
         last = start_steps(
@@ -156,7 +159,13 @@ class StepGroup:
         """Turn counts into cycles and sends into scripts."""
         simulation = self.simulation
         simulation.tick_handlers += len(cores)
-        drafted = merge([self._draft(call, out) for out in call.sent]) if call.sent else None
+        sent = call.sent
+        drafted = merge([self._draft(call, out) for out in sent]) if len(sent) > 1 else None
+        writers, fan = _NOBODY, self._ones
+        if drafted is not None:
+            writers = drafted.position
+        elif sent:
+            writers, fan = sent[0].position, sent[0].plan.fan
         first = charge_handlers(
             simulation.cores.data,
             cores,
@@ -164,7 +173,9 @@ class StepGroup:
             self._costs,
             self.counts,
             call.inbox.row,
-            _NOBODY if drafted is None else drafted.position,
+            writers,
+            call.rows,
+            fan,
             simulation.tick_cycles,
             simulation.send_cycles,
             now,
@@ -175,14 +186,19 @@ class StepGroup:
             simulation.send(
                 numbered(drafted, first, simulation.send_gap_ps, call.tick, simulation.sequence)
             )
+        elif sent:
+            self._write(call, sent[0], first)
+
+    def _write(self, call: StepCall, out: Outgoing, first: NDArray[np.int64]) -> None:
+        simulation = self.simulation
+        sends = written(
+            out.plan, call.rows, out.position, *_columns(out), first, simulation.send_gap_ps,
+            call.tick, simulation.sequence,
+        )  # fmt: skip
+        simulation.send(sends)
 
     def _draft(self, call: StepCall, out: Outgoing) -> Draft:
-        plan = out.plan
-        count = len(out.position)
-        words = int(plan.words[0]) if len(plan.words) else 0
-        payload = payload_rows(out.payload, count, words, plan.names[0])
-        tag = np.full(count, -1, np.int32) if out.tag is None else out.tag.astype(np.int32)
-        return draft(plan, call.rows, out.position, out.offset.astype(np.int64), payload, tag)
+        return draft(out.plan, call.rows, out.position, *_columns(out))
 
     def _leave(self, rows: NDArray[np.int32]) -> None:
         """Let the programs of some rows go on, one after another, at once."""
@@ -191,4 +207,15 @@ class StepGroup:
         for row in rows:
             self._done[row] = None
         env = self.simulation.env
-        at(env, int(env.now), PROGRAM, lambda: [happen(done) for done in ended])
+        at(env, int(env.now), PROGRAM, lambda: happen_all(ended))
+
+
+def _columns(
+    out: Outgoing,
+) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.int32]]:
+    """Return key offsets, payload words and tags of a send."""
+    count = len(out.position)
+    plan = out.plan
+    payload = payload_rows(out.payload, count, plan.most_words, plan.names[0])
+    tag = np.full(count, -1, np.int32) if out.tag is None else out.tag.astype(np.int32, copy=False)
+    return out.offset.astype(np.int64, copy=False), payload, tag

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class Tracer:
         kinds = [KINDS.index(net.kind) for net in simulation.mapping.application.nets]
         # Net -1 (a transfer no net was declared for) is the last entry: counted as host traffic.
         self.kind_of_net = np.array([*kinds, KINDS.index("host")], dtype=np.int8)
+        self._kinds = self.kind_of_net.tolist()
         self._ticked = np.array([kind in TICKED for kind in KINDS])
         self._endpoint_of_vertex = np.array(
             [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
@@ -82,6 +83,10 @@ class Tracer:
         count_kinds(self._sent, self.kind_of_net, sends.net)
         if by_software:
             self.packets_by_software += len(sends)
+
+    def sent_train(self, net: int, count: int) -> None:
+        """Count the packets of a DMA engine's train, all of one net."""
+        self._sent[self._kinds[net]] += count
 
     def probed(self, before: Sends, after: Sends) -> None:
         """Count what probes took away, as copies."""

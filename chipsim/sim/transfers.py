@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import simpy
 from numpy.typing import NDArray
 
 from chipsim.errors import NetworkError, ProgramError
 from chipsim.machine.model import EndpointKind
 from chipsim.machine.routes import unicast
-from chipsim.network.api import Sends
+from chipsim.network.instant import ring
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.expand import train
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort, Transfer
+from chipsim.sim.sends import plain_sends
 from chipsim.sim.settings import DmaSettings, HostSettings, MemorySettings
 from chipsim.sim.sram import Sram
 
@@ -35,6 +37,7 @@ class Transfers:
         self.simulation = simulation
         self.open: dict[int, Transfer] = {}
         self._count = 0
+        self._dma_port = simulation.machine.endpoint_dma_port.tolist()
         self._memories: dict[int, MemoryPort] = {}
         self._engines: dict[int, DmaEngine] = {}
         self._legs: dict[tuple[int, int], int] = {}
@@ -133,10 +136,10 @@ class Transfers:
         """Return the number of the DMA net between two endpoints, or -1."""
         return self._nets.get((source, sink), -1)
 
-    def finish(self, transfer: Transfer) -> None:
+    def finish(self, transfer: Transfer, now: int) -> None:
         """Forget a complete transfer and wake who waits for it."""
         del self.open[transfer.number]
-        transfer.done.succeed()
+        ring(self.simulation.env, transfer.done, now, simpy.events.NORMAL)
 
     def send_request(self, transfer: Transfer, first_ps: int) -> None:
         """Send a read request to a transfer's target."""
@@ -145,7 +148,7 @@ class Transfers:
         self.memory(transfer.target).serve()
         self._send_memory(
             transfer.requester, transfer.target, 2 * transfer.number, transfer.net, payload,
-            first_ps, 0,
+            first_ps, 0, int(self.simulation.env.now),
         )  # fmt: skip
 
     def send_flits(
@@ -156,10 +159,12 @@ class Transfers:
         rows: NDArray[np.uint32],
         first_ps: int,
         gap_ps: int,
+        now: int | None = None,
     ) -> None:
-        """Send a transfer's data as a train of one-flit packets."""
+        """Send a transfer's data as a train of one-flit packets, ordered ``now`` [ps]."""
         key = 2 * transfer.number + 1
-        self._send_memory(source, target, key, transfer.net, rows, first_ps, gap_ps)
+        now = int(self.simulation.env.now) if now is None else now
+        self._send_memory(source, target, key, transfer.net, rows, first_ps, gap_ps, now)
 
     def _send_memory(
         self,
@@ -170,15 +175,16 @@ class Transfers:
         payload: NDArray[np.uint32],
         first_ps: int,
         gap_ps: int,
+        now: int,
     ) -> None:
         simulation = self.simulation
         count = len(payload)
         vertex = simulation.vertex_at.get(source, -1)
         first_seq = simulation.sequence.item(vertex)
-        simulation.sequence[vertex] += count
-        port, earliest, gap, route, sender, seq, keys, nets, tick, tag = train(
+        simulation.sequence[vertex] = first_seq + count
+        longs, ints, keys = train(
             count,
-            simulation.machine.endpoint_dma_port.item(source),
+            self._dma_port[source],
             first_ps,
             gap_ps,
             self._leg(source, target),
@@ -186,10 +192,9 @@ class Transfers:
             first_seq,
             key & 0xFFFFFFFF,
             net,
-            simulation.clock.current(),
+            simulation.clock.tick_at(now),
         )
-        sends = Sends(port, earliest, gap, route, sender, seq, keys, payload, nets, tick, tag)
-        simulation.send(sends, by_software=False)
+        simulation.send_train(plain_sends(longs, ints, keys, payload), net)
 
     def _leg(self, source: int, target: int) -> int:
         leg = self._legs.get((source, target))

@@ -53,14 +53,35 @@ class Watches:
         self.simulation.network.watch_inbox(inbox, count)
         return event
 
-    def memory(self, inbox: int, count: int, action: Callable[[], None]) -> None:
-        """Call ``action`` as a device when a memory inbox holds ``count`` packets."""
-        self.simulation.synchronise()
-        if self.simulation.network.waiting(inbox) >= count:
-            at(self.simulation.env, int(self.simulation.env.now), DEVICE, action)
+    def memory(
+        self, inbox: int, count: int, action: Callable[[int], None], now: int | None = None
+    ) -> None:
+        """Call ``action(time_ps)`` as a device when a memory inbox holds ``count`` packets.
+
+        ``now`` is the present of an action that was called ahead of SimPy's clock.
+        """
+        simulation = self.simulation
+        simulation.synchronise()
+        if simulation.network.waiting(inbox) >= count:
+            time = int(simulation.env.now) if now is None else now
+            at(simulation.env, time, DEVICE, lambda: action(time))
             return
-        self._watch(INBOX, inbox, DEVICE, action)
-        self.simulation.network.watch_inbox(inbox, count)
+        self._armed.setdefault((INBOX, inbox), []).append(
+            lambda time: self._as_device(time, action)
+        )
+        simulation.network.watch_inbox(inbox, count)
+
+    def _as_device(self, time: int, action: Callable[[int], None]) -> None:
+        """Call ``action(time)`` at ``time``, to which the network has just come.
+
+        Where SimPy has nothing to do up to then the action need not go through its queue: whatever
+        it starts lies later, and what it finishes is put into the queue for ``time``.
+        """
+        env = self.simulation.env
+        if self.simulation.network.lazy and env.peek() > time:
+            action(time)
+        else:
+            at(env, time, DEVICE, lambda: action(time))
 
     def _watch(self, kind: int, index: int, phase: int, action: Callable[[], Any]) -> None:
         env = self.simulation.env

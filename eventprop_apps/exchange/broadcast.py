@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chipsim.errors import ExchangeError
 from chipsim.network.api import PAYLOAD_WORDS, Deliveries
+from chipsim.sim.flits import collect
 from eventprop_apps.exchange.pieces import where
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class WeightReceiver:
     @property
     def left(self) -> int:
         """Packets that are still missing."""
-        return int((~self._seen).sum())
+        return len(self._seen) - int(np.count_nonzero(self._seen))
 
     def begin(self) -> None:
         """Expect a new set of weights."""
@@ -100,11 +101,8 @@ class WeightReceiver:
         return len(packets) - known
 
     def _put(self, packets: Deliveries, words: NDArray[np.uint32], mask: int, seen: int) -> None:
-        number = packets.key.astype(np.int64) & mask
-        self._seen[seen + number] = True
-        place = number[:, None] * PAYLOAD_WORDS + np.arange(PAYLOAD_WORDS)
-        keep = place < len(words)
-        words[place[keep]] = packets.payload[keep]
+        number = (packets.key & np.uint32(mask)).astype(np.int32)
+        collect(self._seen[seen:], words, number, packets.payload)
 
     def lost(self, pe: ProcessingElement) -> ExchangeError:
         """Return the error for words that will never arrive."""

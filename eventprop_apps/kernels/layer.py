@@ -171,13 +171,21 @@ def _steps(step: int | NDArray[Any], rows: Longs) -> Longs:
     return np.full(rows.size, step, np.int64)
 
 
+@compiled
+def _outside(index: Ints, bound: int) -> bool:
+    outside = 0
+    for i in index:
+        outside += i < 0 or i >= bound
+    return outside > 0
+
+
 def _check(where: str, ptr: Longs, rows: Longs, index: Ints, bound: int, what: str) -> None:
     if ptr.size != rows.size + 1 or ptr[-1] != index.size:
         raise ProgramError(
             f"{where}: got row pointers of length {ptr.size} that end at {ptr[-1]}, expected "
             f"{rows.size + 1} for {rows.size} rows, ending at the number of events, {index.size}"
         )
-    if index.size and (index.min() < 0 or index.max() >= bound):
+    if _outside(index, bound):
         raise ProgramError(
             f"{where}: got {what} {int(index.min())}..{int(index.max())}, expected 0..{bound - 1}; "
             "a key was decoded with the wrong base"

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.network.api import Deliveries
-from eventprop_apps.keys import ErrorKey, SpikeKey
+from eventprop_apps.keys import ErrorKey, SpikeKey, bits_for
+from eventprop_apps.programs.decode import decode_errors, decode_spikes, row_pointers
 
 Ints = NDArray[np.int64]
 
@@ -35,9 +36,7 @@ class Strays:
 
 def pointers(row: NDArray[Any], rows: int) -> Ints:
     """Return the CSR pointers of sorted row positions."""
-    ptr = np.zeros(rows + 1, dtype=np.int64)
-    np.cumsum(np.bincount(row, minlength=rows), out=ptr[1:])
-    return ptr
+    return row_pointers(row, rows)
 
 
 def spikes_of(
@@ -56,13 +55,11 @@ def spikes_of(
         The batch's parity.
     strays : Strays
     """
-    wanted = is_spike[inbox.net]
-    sent_parity, neuron = key.decode(inbox.key)
-    wanted &= sent_parity == parity
-    if wanted.all():
-        return inbox.row, neuron
-    strays.stale_phase += int((~wanted).sum())
-    return inbox.row[wanted], neuron[wanted]
+    position, neuron = decode_spikes(
+        inbox.row, inbox.net, inbox.key, is_spike, parity, bits_for(key.neurons)
+    )
+    strays.stale_phase += len(inbox) - len(position)
+    return position, neuron
 
 
 def errors_of(
@@ -74,13 +71,15 @@ def errors_of(
     strays: Strays,
 ) -> tuple[NDArray[np.int32], Ints, Ints, NDArray[Any]]:
     """Return (row position, step, neuron, value) of the errors of this batch."""
-    wanted = is_error[inbox.net]
-    sent_parity, step, neuron = key.decode(inbox.key)
-    wanted &= sent_parity == parity
-    if not wanted.all():
-        strays.stale_phase += int((~wanted).sum())
-        inbox = inbox.select(wanted)
-        step, neuron = step[wanted], neuron[wanted]
+    wanted, step, neuron = decode_errors(
+        inbox.net, inbox.key, is_error, parity, bits_for(key.neurons), bits_for(key.steps)
+    )
+    if wanted < len(inbox):
+        sent_parity, _, _ = key.decode(inbox.key)
+        keep = is_error[inbox.net] & (sent_parity == parity)
+        strays.stale_phase += len(inbox) - wanted
+        inbox = inbox.select(keep)
+        step, neuron = step[keep], neuron[keep]
     words = dtype.itemsize // 4
     value = np.ascontiguousarray(inbox.payload[:, :words]).view(dtype).reshape(-1)
     return inbox.row, step, neuron, value

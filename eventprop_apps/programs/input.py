@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
 from chipsim.sim.sends import SendPlan
-from eventprop_apps.keys import SpikeKey
+from eventprop_apps.keys import SpikeKey, bits_for
+from eventprop_apps.programs.decode import due_inputs
 from eventprop_apps.programs.plan import (
     BATCH_BARRIER,
     BEGIN_BARRIER,
@@ -57,12 +58,13 @@ class InputKernel(Kernel):
 
     def step(self, call: StepCall) -> None:
         """Send the spikes of the step."""
-        position, place = np.nonzero(self._step[call.rows] == call.step[:, None])
-        call.counts[:, 0] = 1 + np.bincount(position, minlength=len(call.rows))
+        high = self.parity << bits_for(self.key.neurons)
+        position, offset, tag, found = due_inputs(
+            self._step, self._line, call.rows, call.step, self.sample, high
+        )
+        call.counts[:, 0] = 1 + found
         if len(position) and self.plan is not None:
-            rows = call.rows[position]
-            offset = self.key.encode(self.parity, self._line[rows, place])
-            call.send(self.plan, position.astype(np.int32), offset, tag=self.sample[rows])
+            call.send(self.plan, position, offset, tag=tag)
 
 
 class InputProgram(Program):

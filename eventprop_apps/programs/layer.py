@@ -30,6 +30,7 @@ from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
+from eventprop_apps.programs.decode import count_rows, senders
 from eventprop_apps.programs.inbox import Strays, pointers
 from eventprop_apps.programs.plan import (
     BACKWARD_BARRIER,
@@ -98,7 +99,7 @@ class LayerKernel(Kernel):
                 f"layer {self.layer}: rows of one call are at different steps of their batch; "
                 "batches must begin together"
             )
-        call.counts[:, len(OPERATIONS)] = np.bincount(call.inbox.row, minlength=len(call.rows))
+        count_rows(call.counts, len(OPERATIONS), call.inbox.row)
         steps = self.model.steps
         if local < steps:
             self._forward(call, local)
@@ -117,7 +118,7 @@ class LayerKernel(Kernel):
         out_ptr, out, ops = forward_rows(self.state, self.factors, step, rows, ptr, line)
         call.counts[:, : len(OPERATIONS)] += ops
         if len(out) and self.spikes_out is not None:
-            sender = np.repeat(np.arange(len(rows), dtype=np.int32), np.diff(out_ptr))
+            sender, tag = senders(out_ptr, rows, self.sample)
             neuron = out + self.block.first if self.block.first else out
             if self.spike_log is not None:
                 self.spike_log.append((step, rows[sender], neuron))
@@ -125,7 +126,7 @@ class LayerKernel(Kernel):
                 self.spikes_out,
                 sender,
                 self.key_out.encode(self.parity, neuron),
-                tag=self.sample[rows[sender]],
+                tag=tag,
             )
 
     def _regularise(self, call: StepCall) -> None:
@@ -173,8 +174,7 @@ class LayerKernel(Kernel):
         """Answer the spikes of the layer below, and those of the layer itself."""
         if not len(index):
             return
-        sender = np.repeat(np.arange(len(call.rows), dtype=np.int32), np.diff(ptr))
-        tag = self.sample[call.rows[sender]]
+        sender, tag = senders(ptr, call.rows, self.sample)
         if self.errors_own is None:
             assert self.errors_below is not None
             self.errors_below.send(call, self.parity, sender, at_step, index, error, tag)

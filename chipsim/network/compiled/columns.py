@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import NetworkError
-from chipsim.network.api import PAYLOAD_WORDS, Deliveries, Hops, InFlight, Sends, Waits
+from chipsim.network.api import PAYLOAD_WORDS, Deliveries, Hops, InFlight, PlainSends, Sends, Waits
 from chipsim.network.compiled import layout as at
 
 I32, I64, U32 = np.int32, np.int64, np.uint32
@@ -29,6 +29,8 @@ def of_sends(sends: Sends) -> tuple[NDArray[Any], ...]:
     NetworkError
         If the columns are not of one length.
     """
+    if type(sends) is PlainSends:
+        return tuple(vars(sends).values())
     rows = (
         plain(sends.port, I32),
         plain(sends.earliest_ps, I64),
