@@ -69,12 +69,17 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.out is not None
         else None
     )
-    with out or nullcontext(), second_interrupt_exits(), progress:
-        if out is not None:
-            out.write_experiment(experiment.table(), experiment.comments())
-        summary = experiment.kind.run(experiment, out, progress)
-        if out is not None:
-            out.finish(summary)
+    try:
+        with out or nullcontext(), second_interrupt_exits(), progress:
+            if out is not None:
+                out.write_experiment(experiment.table(), experiment.comments())
+            summary = experiment.kind.run(experiment, out, progress)
+            if out is not None:
+                out.finish(summary)
+    except KeyboardInterrupt:
+        if out is not None and not arguments.no_report:
+            _report(out)
+        raise
     if out is not None and not arguments.no_report:
         _report(out)
     if arguments.json:

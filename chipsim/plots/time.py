@@ -159,7 +159,8 @@ def learning_curve(run: Run, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     names = [name for name in found["columns"] if name.endswith("accuracy")]
     for place, name in enumerate(names):
-        values = [100 * row[found["columns"].index(name)] for row in found["rows"]]
+        at = found["columns"].index(name)
+        values = [np.nan if row[at] is None else 100 * row[at] for row in found["rows"]]
         label = name.replace("_", " ")
         ax.plot(epoch, values, label=label, marker=MARKERS[place], **line_style(place))
     ax.set(xlabel="epoch", ylabel="accuracy [%]", ylim=(0, 100))

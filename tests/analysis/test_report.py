@@ -6,17 +6,24 @@ import json
 import math
 import re
 import shutil
+import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from chipsim.analysis.report.facts import learning
 from chipsim.analysis.report.page import render_page, report_data, run_names, write_report
 from chipsim.analysis.run import open_run
 from chipsim.cli.main import main
 from chipsim.errors import TraceError
 from chipsim.machine.library import load_machine
+from chipsim.mapping.application import Net
+from chipsim.testing.scripted import scripted_simulation
+from chipsim.trace.rundir import RunDirectory
 
 from .conftest import raw_rows
 
@@ -460,3 +467,72 @@ def test_what_cannot_be_written(directory: Path, tmp_path: Path) -> None:
         write_report([open_run(directory)], tmp_path / "nowhere" / "page.html")
     with pytest.raises(TraceError, match="got no run"):
         report_data([])
+
+
+def test_a_board(tmp_path: Path) -> None:
+    def sender(pe: Any) -> Any:
+        for _ in range(3):
+            yield pe.next_tick()
+            pe.send(f"from {pe.vertex}", range(4))
+
+    def taker(pe: Any) -> Any:
+        for _ in range(5):
+            yield pe.next_tick()
+            pe.take_packets()
+
+    places = {"a": (1, 1, 0, 0), "b": (2, 1, 3, 5), "c": (3, 1, 1, 47)}
+    nets = [Net(f"from {name}", name, ("c",), key_bits=2) for name in "ab"]
+    bodies = {"a": sender, "b": sender, "c": taker}
+    board: Any = {"machine": "spinnaker2-48", "transport": "router_multicast", "places": places}
+    with RunDirectory.create(tmp_path / "board") as out:
+        out.write_experiment({"machine": {"name": "spinnaker2-48"}})
+        simulation = scripted_simulation(bodies, nets, trace=out.path, **board)
+        simulation.run()
+        simulation.tracer.finish()
+        simulation.tracer.recorder.close()
+        out.finish({"simulated_s": simulation.env.now / 1e12})
+    (run,) = report_data([open_run(out.path)])["runs"]
+    plan, raw = run["map"], raw_rows(out.path, "channels")
+    assert sum(map(sum, plan["busy"])) == sum(row["busy_ps"] for row in raw) > 0
+    assert {tuple(pe["at"]) for pe in plan["pes"]} == {
+        (c, x, y, i) for x, y, i, c in places.values()
+    }
+    chips = simulation.machine.chips
+    assert chips is not None
+    shown = {chip["chip"]: chip["at"] for chip in plan["chips"]}
+    assert {0, 5, 47} <= shown.keys()  # and those on the way, not all of the board
+    assert shown.keys() == {c["from"][0] for c in plan["channels"]} | {0, 5, 47}
+    assert all(at == [chips.x[chip], chips.y[chip]] for chip, at in shown.items())
+    assert any(c["from"][0] != c["to"][0] for c in plan["channels"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.text('epoch,loss\n\r"0123456789.-+einfa_ ', max_size=80).map(
+            lambda text: f"epoch,{text}".encode()
+        ),
+    )
+)
+def test_any_metrics_file_is_read_or_refused(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory)
+        (path / "status.json").write_text('{"format": "chipsim-run/1", "state": "running"}')
+        (path / "metrics.csv").write_bytes(content)
+        try:
+            found = learning(open_run(path))
+        except TraceError as error:
+            assert "metrics.csv: cannot be read" in str(error)
+            return
+    if found is not None:
+        json.dumps(found, allow_nan=False)
+        assert all(len(row) == len(found["columns"]) for row in found["rows"])
+        assert all(isinstance(row[found["columns"].index("epoch")], float) for row in found["rows"])
+
+
+def test_a_training_that_diverged(directory: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(directory, tmp_path / "copy"))
+    (copy / "metrics.csv").write_text("epoch,loss\n1,0.5\n2,nan\n3,inf\n")
+    (run,) = report_data([open_run(copy)])["runs"]
+    assert run["learning"]["rows"] == [[1.0, 0.5], [2.0, None], [3.0, None]]

@@ -13,21 +13,22 @@ function learningChart(run, shared) {
   for (const names of groups) {
     const w = 540, h = 250, svg = picture(w, h, `${names.join(" and ")} by epoch`);
     const xs = rows.map((r) => r[epoch]), share = names[0].endsWith("accuracy");
-    const all = names.flatMap((n) => rows.map((r) => r[columns.indexOf(n)]));
-    const high = share ? 1 : Math.max(...all) * 1.05 || 1;
+    const all = names.flatMap((n) => rows.map((r) => r[columns.indexOf(n)])).filter((v) => v !== null);
+    const high = share ? 1 : Math.max(0, ...all) * 1.05 || 1, low = share ? 0 : Math.min(0, ...all);
     const x = xs.length > 1 ? linear(Math.min(...xs), Math.max(...xs), 60, w - 20) : () => (w + 40) / 2;
-    const y = linear(0, high, h - 45, 12);
-    leftAxis(svg, y, steps(0, high, 5), 60, w - 20, share ? percent : figures);
+    const y = linear(low, high, h - 45, 12);
+    leftAxis(svg, y, steps(low, high, 5), 60, w - 20, share ? percent : figures);
     bottomAxis(svg, x, xs.length > 12 ? steps(xs[0], xs[xs.length - 1], 8).filter((t) => t >= xs[0]) : xs, h - 45, 12, "epoch", String, (w + 40) / 2);
     names.forEach((name, i) => {
       const at = columns.indexOf(name);
-      svg.append(line("M" + rows.map((r) => `${r1(x(r[epoch]))} ${r1(y(r[at]))}`).join("L"), i));
-      if (rows.length <= 40) rows.forEach((r) => svg.append(hint(mark(x(r[epoch]), y(r[at]), i), `${name}, epoch ${r[epoch]}: ${figures(r[at])}`)));
+      const known = rows.filter((r) => r[at] !== null);
+      if (known.length) svg.append(line("M" + known.map((r) => `${r1(x(r[epoch]))} ${r1(y(r[at]))}`).join("L"), i));
+      if (rows.length <= 40) known.forEach((r) => svg.append(hint(mark(x(r[epoch]), y(r[at]), i), `${name}, epoch ${r[epoch]}: ${figures(r[at])}`)));
     });
     holder.append(el("div", {}, legend(names.map((n) => n.replace("_", " ")), (n) => names.indexOf(n.replace(" ", "_"))), svg));
   }
   const last = rows[rows.length - 1];
-  const told = columns.filter((c) => c !== "epoch").map((c) => `${c.replace("_", " ")} ${count(last[columns.indexOf(c)])}`);
+  const told = columns.filter((c) => c !== "epoch").map((c) => `${c.replace("_", " ")} ${last[columns.indexOf(c)] === null ? "not finite" : count(last[columns.indexOf(c)])}`);
   return figure(holder, `After epoch ${last[epoch]}: ${told.join(", ")}.`);
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -77,6 +78,8 @@ def summary_rows(run: Run) -> list[list[Cell]]:
 def learning(run: Run) -> Json | None:
     """Return ``metrics.csv`` as columns of numbers; None if no epoch was finished.
 
+    What is not finite (the loss of a training that diverged) is None.
+
     Raises
     ------
     TraceError
@@ -88,14 +91,16 @@ def learning(run: Run) -> Json | None:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
-        names, values = rows[0], [[float(cell) for cell in row] for row in rows[1:]]
+        names, values = rows[0], [[_finite(float(cell)) for cell in row] for row in rows[1:]]
         if any(len(row) != len(names) for row in values):
             raise ValueError("rows of different lengths")
-    except (OSError, ValueError, IndexError) as error:
+        if "epoch" not in names or any(row[names.index("epoch")] is None for row in values):
+            raise ValueError("no column of epochs")
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         raise TraceError(
             f"{path}: cannot be read: {error}; the file is broken: run again"
         ) from error
-    if not values or "epoch" not in names:
+    if not values:
         return None
     return {"columns": names, "rows": values}
 
@@ -131,6 +136,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _plain(value: Any) -> Cell:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no form for it
     if isinstance(value, str | int | float | bool) or value is None:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

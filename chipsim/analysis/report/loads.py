@@ -18,6 +18,7 @@ from chipsim.analysis.report.rows import (
     table_json,
 )
 from chipsim.analysis.run import Run
+from chipsim.machine.chips import Chips
 from chipsim.machine.model import EndpointKind, Machine
 
 I64 = NDArray[np.int64]
@@ -104,7 +105,7 @@ class LoadPass:
         used = np.flatnonzero(self.packets)
         pes = np.flatnonzero(self.handlers)
         return {
-            "chips": _chips(machine),
+            "chips": _chips(machine, used, pes),
             "starts": self.starts.tolist(),
             "ends": self.ends.tolist(),
             "channels": [_channel(machine, c) for c in used.tolist()],
@@ -214,11 +215,12 @@ def trace_rows(run: Run) -> dict[str, int]:
     return {name: row_count(run, name) for name in run.datasets}
 
 
-def _chips(machine: Machine) -> list[Json]:
-    """Return the tiles of each chip: where routers, PEs, memories and hosts stand."""
-    chips = sorted(set(machine.node_chip.tolist()) | set(machine.endpoint_chip.tolist()))
+def _chips(machine: Machine, used: NDArray[np.intp], pes: NDArray[np.intp]) -> list[Json]:
+    """Return place and tiles of each chip where anything happened, or of the first one."""
+    nodes = machine.channel_node[used]
+    chips = set(machine.node_chip[nodes].tolist()) | set(machine.endpoint_chip[pes].tolist())
     found = []
-    for chip in chips:
+    for chip in sorted(chips or {0}):
         tiles: dict[tuple[int, int], str] = {}
         for node in np.flatnonzero(machine.node_chip == chip).tolist():
             place = int(machine.node_x[node]), int(machine.node_y[node])
@@ -229,8 +231,15 @@ def _chips(machine: Machine) -> list[Json]:
             place = int(machine.endpoint_x[end]), int(machine.endpoint_y[end])
             if kind != "PE":
                 tiles[place] = kind
-        found.append({"chip": chip, "tiles": [[x, y, tiles[x, y]] for x, y in sorted(tiles)]})
+        at = [0, 0] if machine.chips is None else [int(a[chip]) for a in _places(machine.chips)]
+        found.append(
+            {"chip": chip, "at": at, "tiles": [[x, y, tiles[x, y]] for x, y in sorted(tiles)]}
+        )
     return found
+
+
+def _places(chips: Chips) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    return chips.x, chips.y
 
 
 def _channel(machine: Machine, channel: int) -> Json:

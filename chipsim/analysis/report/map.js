@@ -15,9 +15,11 @@ function mapChart(run, shared) {
   const total = { busy: sums(m.busy, m.channels.length), computing: sums(m.computing, m.pes.length) };
   const loadOf = m.chips.map((c) => m.channels.reduce((sum, ch, i) => sum + (ch.from[0] === c.chip ? total.busy[i] : 0), 0));
   let chip = m.chips[loadOf.indexOf(Math.max(...loadOf))].chip, slot = 0;
+  const last = Math.max(0, ...m.pes.map((p) => p.at[3])), across = Math.ceil(Math.sqrt(last + 1));  // PEs of a tile, in rows
   const holder = el("div", { class: "map" }), box = el("div", {}), side = el("div", {});
   const label = el("output", {});
   const slider = el("input", { type: "range", min: 0, max: slots > 1 ? slots : 0, value: 0, "aria-label": "time", oninput: () => { slot = Number(slider.value); show(); } });
+  const board = el("div", {});
   const chips = el("select", { "aria-label": "chip", onchange: () => { chip = Number(chips.value); show(); } },
     ...m.chips.map((c, i) => el("option", { value: c.chip }, `chip ${c.chip} (busy ${duration(loadOf[i])})`)));
   chips.value = chip;
@@ -26,7 +28,35 @@ function mapChart(run, shared) {
     const busy = slot ? m.busy[slot - 1] : total.busy, computing = slot ? m.computing[slot - 1] : total.computing;
     label.textContent = slot ? `${slot} of ${slots}: ${duration(m.starts[slot - 1])} to ${duration(m.ends[slot - 1])}` : `whole trace, ${duration(covered)}`;
     box.replaceChildren(plan(busy, computing, length));
+    if (m.chips.length > 1) board.replaceChildren(overview(busy, computing, length));
     side.replaceChildren(ramp("o", shared.channel, "channel busy"), ramp("b", shared.pe, "PE use"), hottest(busy, length));
+  }
+  function overview(busy, computing, length) {
+    const xs = m.chips.map((c) => c.at[0]), ys = m.chips.map((c) => c.at[1]), x0 = Math.min(...xs), y1 = Math.max(...ys);
+    const columns = Math.max(...xs) - x0 + 1, rows = y1 - Math.min(...ys) + 1, cell = Math.max(14, Math.min(56, 900 / columns));
+    const svg = picture(columns * cell + 8, rows * cell + 8, "board: use of chips and load of the links between them");
+    svg.style.maxWidth = `${Math.max(columns * cell + 8, 240)}px`;
+    const place = new Map(m.chips.map((c) => [c.chip, [4 + (c.at[0] - x0 + 0.5) * cell, 4 + (y1 - c.at[1] + 0.5) * cell]])), size = cell * 0.6;
+    const uses = new Map(), links = new Map();
+    m.pes.forEach((p, i) => uses.set(p.at[0], Math.max(uses.get(p.at[0]) || 0, computing[i] / length)));
+    m.channels.forEach((c, i) => { if (c.from[0] !== c.to[0]) links.set(`${c.from[0]};${c.to[0]}`, [c, Math.max((links.get(`${c.from[0]};${c.to[0]}`) || [c, 0])[1], busy[i] / length)]); });
+    for (const [c, share] of links.values()) {
+      const a = place.get(c.from[0]), b = place.get(c.to[0]);
+      if (!a || !b) continue;
+      let d = [b[0] - a[0], b[1] - a[1]];
+      if (Math.abs(d[0]) > 1.5 * cell || Math.abs(d[1]) > 1.5 * cell) d = [-Math.sign(d[0]) * cell / 2, -Math.sign(d[1]) * cell / 2];  // round the torus
+      const span = Math.hypot(...d) || 1, n = [-d[1] / span * cell * 0.07, d[0] / span * cell * 0.07];
+      svg.append(hint(sv("path", { d: `M${r1(a[0] + n[0])} ${r1(a[1] + n[1])}l${r1(d[0])} ${r1(d[1])}`, stroke: `var(--o${level(share, shared.channel)})`,
+        "stroke-width": r1(1 + 4 * Math.min(1, share / (shared.channel || 1))) }), `${c.name}: busy ${percent(share)}`));
+    }
+    for (const c of m.chips) {
+      const [x, y] = place.get(c.chip), use = uses.get(c.chip) || 0;
+      const square = sv("rect", { x: r1(x - size / 2), y: r1(y - size / 2), width: r1(size), height: r1(size), rx: 2, fill: `var(--b${level(use, shared.pe)})`,
+        stroke: c.chip === chip ? "var(--accent)" : "var(--line)", "stroke-width": c.chip === chip ? 3 : 1, cursor: "pointer" });
+      square.addEventListener("click", () => { chip = c.chip; chips.value = chip; show(); });
+      svg.append(hint(square, `chip ${c.chip} at (${c.at.join(",")}): busiest PE ${percent(use)}`));
+    }
+    return svg;
   }
   function plan(busy, computing, length) {
     const tiles = m.chips.find((c) => c.chip === chip).tiles;
@@ -43,17 +73,16 @@ function mapChart(run, shared) {
     m.channels.forEach((c, i) => {
       if (c.from[0] !== chip) return;
       sum += busy[i];
-      const share = busy[i] / length, same = c.from[0] === c.to[0] && key(c.from) === key(c.to);
+      const share = busy[i] / length, wide = Math.abs(c.to[1] - c.from[1]) > 3 || Math.abs(c.to[2] - c.from[2]) > 3, same = c.from[0] === c.to[0] && key(c.from) === key(c.to);
       const group = same ? inside : between, name = same ? key(c.from) : `${c.from};${c.to}`;
-      group.set(name, [...(group.get(name) || []), [c, share]]);
+      group.set(name, [...(group.get(name) || []), [c, share, wide]]);
     });
     for (const [x, y, kind] of tiles) {
       const here = pes.get(`${x},${y}`) || [], all = sv("g", {}), corner = [cx(x) - size / 2, cy(y) - size / 2];
       all.append(sv("rect", { x: r1(corner[0]), y: r1(corner[1]), width: r1(size), height: r1(size), rx: 3, fill: "var(--panel)", stroke: "var(--line)" }));
-      const across = Math.max(1, Math.ceil(Math.sqrt(Math.max(here.length, 1)))), part = (size - 4) / Math.max(across, here.length > 1 ? 2 : 1);
       for (const [p, use] of here) {
-        const wide = here.length > 1 || p.at[3] > 0 ? Math.max(2, across) : 1, one = (size - 4) / wide;
-        const px = corner[0] + 2 + (p.at[3] % wide) * one, py = corner[1] + 2 + Math.floor(p.at[3] / wide) * one;
+        const one = (size - 4) / across;
+        const px = corner[0] + 2 + (p.at[3] % across) * one, py = corner[1] + 2 + Math.floor(p.at[3] / across) * one;
         all.append(hint(sv("rect", { x: r1(px), y: r1(py), width: r1(one - 1), height: r1(one - 1), rx: 2, fill: `var(--b${level(use, shared.pe)})` }), `${p.name}: use ${percent(use)}`));
       }
       const local = inside.get(`${x},${y}`) || [], most = Math.max(0, ...local.map((c) => c[1]));
@@ -63,8 +92,8 @@ function mapChart(run, shared) {
       svg.append(all);
     }
     for (const list of between.values()) {
-      const [c] = list[0], share = Math.max(...list.map((e) => e[1])), other = c.to[0] !== chip;
-      const d = other ? [0, 1] : [c.to[1] - c.from[1], c.from[2] - c.to[2]], span = Math.hypot(d[0], d[1]) || 1;
+      const [c, , wide] = list[0], share = Math.max(...list.map((e) => e[1])), other = c.to[0] !== chip || wide;
+      const d = c.to[0] !== chip ? [0, 1] : wide ? [Math.sign(c.from[1] - c.to[1]), Math.sign(c.to[2] - c.from[2])] : [c.to[1] - c.from[1], c.from[2] - c.to[2]], span = Math.hypot(d[0], d[1]) || 1;
       const u = [d[0] / span, d[1] / span], n = [-u[1], u[0]], off = cell * 0.09, gap = size / 2 + 1;
       const a = [cx(c.from[1]) + u[0] * gap + n[0] * off, cy(c.from[2]) + u[1] * gap + n[1] * off];
       const end = other ? [a[0] + u[0] * cell * 0.3, a[1] + u[1] * cell * 0.3] : [cx(c.to[1]) - u[0] * gap + n[0] * off, cy(c.to[2]) - u[1] * gap + n[1] * off];
@@ -84,7 +113,7 @@ function mapChart(run, shared) {
     return el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, "hottest in this window"), el("th", { class: "n" }, "busy"))),
       el("tbody", {}, ...rows.map(([name, share]) => el("tr", {}, el("td", {}, name), el("td", { class: "n" }, percent(share))))));
   }
-  holder.append(el("div", { class: "controls" }, "Time", slots > 1 ? slider : el("span", { hidden: "" }, slider), label, m.chips.length > 1 ? chips : null), el("div", { class: "split" }, box, side));
+  holder.append(el("div", { class: "controls" }, "Time", slots > 1 ? slider : el("span", { hidden: "" }, slider), label, m.chips.length > 1 ? chips : null), board, el("div", { class: "split" }, box, side));
   show();
   return figure(holder, "Squares: tiles with their PEs, blue by use; dots: the busiest channel within the tile; arrows: channels between tiles, in orange and width by load. "
     + "One scale for all positions of the slider and all runs; point at anything for its figures.");
