@@ -8,7 +8,10 @@ together; whether a node's hardware could take such a decision is the mapping's 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 from chipsim.errors import MachineError, RouteError
 from chipsim.machine.model import UNBOUNDED, Machine, PortKind
@@ -110,17 +113,20 @@ def sink_endpoints(machine: Machine) -> dict[int, int]:
     MachineError
         If two endpoints share a sink port: an inbox belongs to one endpoint.
     """
-    found: dict[int, int] = {}
-    for endpoint, port in enumerate(machine.endpoint_sink.tolist()):
-        if port < 0:
-            continue
-        if port in found:
-            raise MachineError(
-                f"{machine.name}: sink port {port} belongs to {machine.endpoint_label(found[port])}"
-                f" and {machine.endpoint_label(endpoint)}; expected one endpoint per sink port; "
-                "give each endpoint a sink of its own"
-            )
-        found[port] = endpoint
+    ends = np.flatnonzero(machine.endpoint_sink >= 0)
+    ports = machine.endpoint_sink[ends]
+    found: dict[int, int] = dict(zip(ports.tolist(), ends.tolist(), strict=True))
+    if len(found) < len(ends):
+        first: dict[int, int] = {}
+        for endpoint, port in zip(ends.tolist(), ports.tolist(), strict=True):
+            if port in first:
+                raise MachineError(
+                    f"{machine.name}: sink port {port} belongs to "
+                    f"{machine.endpoint_label(first[port])} and "
+                    f"{machine.endpoint_label(endpoint)}; expected one endpoint per sink port; "
+                    "give each endpoint a sink of its own"
+                )
+            first[port] = endpoint
     behaviour = machine.behaviour
     if behaviour is not None and behaviour.dump_ports is not None:
         found.update(dict.fromkeys(behaviour.dump_ports.tolist(), -1))
@@ -136,14 +142,28 @@ def feeders(machine: Machine) -> list[int]:
         If a port has several feeding channels, or a source port has one: slots and the order of
         arrivals would not be defined. An unbounded sink has neither, and may have several.
     """
-    found = [-1] * machine.ports
+    ports = machine.channel_port
+    sinks = machine.port_kind == PortKind.SINK
+    fed = np.bincount(ports, minlength=machine.ports)
+    wrong = (fed > 1) & ~(sinks & (machine.port_capacity == UNBOUNDED))
+    wrong |= (fed > 0) & (machine.port_kind == PortKind.SOURCE)
+    if wrong.any():
+        _refuse_feeder(machine, wrong)
+    found = np.full(machine.ports, -1, dtype=np.int64)
+    found[ports] = np.arange(machine.channels)
+    feeding: list[int] = found.tolist()
+    return feeding
+
+
+def _refuse_feeder(machine: Machine, wrong: NDArray[np.bool_]) -> NoReturn:
+    """Name the first channel that must not lead where it does."""
+    first: dict[int, int] = {}
     for channel, port in enumerate(machine.channel_port.tolist()):
-        unbounded_sink = (
-            machine.port_kind[port] == PortKind.SINK and machine.port_capacity[port] == UNBOUNDED
-        )
-        if found[port] >= 0 and not unbounded_sink:
+        if not wrong[port]:
+            continue
+        if port in first:
             raise MachineError(
-                f"{machine.name}: port {port} is fed by {machine.channel_label(found[port])} and "
+                f"{machine.name}: port {port} is fed by {machine.channel_label(first[port])} and "
                 f"{machine.channel_label(channel)}; expected one channel per input FIFO; give the "
                 "second channel a port of its own"
             )
@@ -152,8 +172,8 @@ def feeders(machine: Machine) -> list[int]:
                 f"{machine.name}: {machine.channel_label(channel)} leads to port {port}, a source "
                 "port; expected a link or sink port; source ports are fed by endpoints alone"
             )
-        found[port] = channel
-    return found
+        first[port] = channel
+    raise AssertionError("a wrong port has a channel")
 
 
 def plan(machine: Machine, route: Route, sinks: dict[int, int] | None = None) -> Plan:

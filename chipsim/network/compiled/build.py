@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,26 +29,44 @@ def field(array: I64, stride: int, name: int) -> I64:
     return array[name::stride]
 
 
-def node_inputs(machine: Machine) -> list[list[int]]:
-    """Return each node's ports, ascending.
+class Inputs(NamedTuple):
+    """Each node's ports, ascending: those of node n are ``ports[start[n]:start[n] + counts[n]]``.
+
+    Attributes
+    ----------
+    ports, start, counts, position : ndarray of int64
+        ``position`` is a port's place among its node's ports, 0 for sinks.
+    """
+
+    ports: I64
+    start: I64
+    counts: I64
+    position: I64
+
+
+def node_inputs(machine: Machine) -> Inputs:
+    """Return each node's ports.
 
     Raises
     ------
     NetworkError
         If a node has more than 64.
     """
-    inputs: list[list[int]] = [[] for _ in range(machine.nodes)]
-    for port, node in enumerate(machine.port_node.tolist()):
-        if machine.port_kind[port] != PortKind.SINK:
-            inputs[node].append(port)
-    for node, found in enumerate(inputs):
-        if len(found) > MOST_INPUTS:
-            raise NetworkError(
-                f"{machine.name}: {machine.node_labels[node]} has {len(found)} input FIFOs; the "
-                f"compiled network takes at most {MOST_INPUTS} a node; split the node, or use the "
-                "simpy network"
-            )
-    return inputs
+    inner = np.flatnonzero(machine.port_kind != PortKind.SINK)
+    nodes = machine.port_node[inner]
+    ports = inner[np.argsort(nodes, kind="stable")]
+    count = np.bincount(nodes, minlength=machine.nodes)
+    start = np.cumsum(count) - count
+    position = np.zeros(machine.ports, dtype=np.int64)
+    position[ports] = np.arange(len(ports)) - np.repeat(start, count)
+    if count.max(initial=0) > MOST_INPUTS:
+        node = int(np.argmax(count > MOST_INPUTS))
+        raise NetworkError(
+            f"{machine.name}: {machine.node_labels[node]} has {count[node]} input FIFOs; the "
+            f"compiled network takes at most {MOST_INPUTS} a node; split the node, or use the "
+            "simpy network"
+        )
+    return Inputs(ports, start, count, position)
 
 
 def first_state(machine: Machine, options: NetworkOptions) -> State:
@@ -75,7 +95,7 @@ def first_state(machine: Machine, options: NetworkOptions) -> State:
         dropped=records(machine.ports, 1),
         latencies=records(options.bins, 1),
         hop_log=empty,
-        inputs=np.array([p * at.PORT_STRIDE for found in inputs for p in found], dtype=np.int64),
+        inputs=inputs.ports * at.PORT_STRIDE,
         stages=empty,
         branches=empty,
         routes=empty,
@@ -124,84 +144,91 @@ def _slot_shift(machine: Machine) -> int:
     return max(shortest, longest)
 
 
-def _ports(machine: Machine, inputs: list[list[int]]) -> tuple[I64, I64]:
+def _ports(machine: Machine, inputs: Inputs) -> tuple[I64, I64]:
     ports = records(machine.ports, at.PORT_STRIDE)
-    feeders = rules.feeders(machine)
-    ends = rules.sink_endpoints(machine)
-    position = {port: i for found in inputs for i, port in enumerate(found)}
-    slots = 0
-    for port in range(machine.ports):
-        base = port * at.PORT_STRIDE
-        for name in (at.HEAD, at.TAIL, at.ASK, at.DEADLINE, at.FEEDER, at.WAIT):
-            ports[base + name] = at.NONE
-        ports[base + at.KIND] = _kind(machine, port)
-        if machine.port_kind[port] == PortKind.SINK:
-            end = ends.get(port, 0)  # the inboxes behind the last endpoint's are the dumps'
-            ports[base + at.END] = 2 * at.INBOX_STRIDE * (end if end >= 0 else machine.endpoints)
-        else:
-            node = int(machine.port_node[port])
-            bit = 1 << position[port]
-            ports[base + at.BIT] = bit if bit < 2**63 else bit - 2**64
-            ports[base + at.WAIT] = max(int(machine.node_wait_ps[node]), at.NONE)
-            ports[base + at.HOP] = machine.node_hop[node]
-        if feeders[port] >= 0:
-            ports[base + at.FEEDER] = feeders[port] * at.CHANNEL_STRIDE
-            ports[base + at.CREDIT] = machine.channel_credit_ps[feeders[port]]
-        capacity = _watched_capacity(machine, port)
-        ports[base + at.CAPACITY] = capacity
-        ports[base + at.KNOWN] = capacity
-        ports[base + at.RING] = slots
-        slots += capacity
-    return ports, records(slots, 1)
+    if not machine.ports:
+        return ports, records(0, 1)
+
+    def fill(name: int, values: NDArray[Any] | int) -> None:
+        field(ports, at.PORT_STRIDE, name)[:] = values
+
+    for name in (at.HEAD, at.TAIL, at.ASK, at.DEADLINE, at.FEEDER, at.WAIT):
+        fill(name, at.NONE)
+    sink = machine.port_kind == PortKind.SINK
+    node = machine.port_node
+    fill(at.KIND, _kinds(machine))
+    fill(at.END, np.where(sink, _ends(machine), 0))
+    fill(at.BIT, np.where(sink, 0, np.int64(1) << inputs.position))
+    fill(at.WAIT, np.where(sink, at.NONE, np.maximum(machine.node_wait_ps[node], at.NONE)))
+    fill(at.HOP, np.where(sink, 0, machine.node_hop[node]))
+    feeders = np.array(rules.feeders(machine), dtype=np.int64)
+    fed = feeders >= 0
+    field(ports, at.PORT_STRIDE, at.FEEDER)[fed] = feeders[fed] * at.CHANNEL_STRIDE
+    field(ports, at.PORT_STRIDE, at.CREDIT)[fed] = machine.channel_credit_ps[feeders[fed]]
+    capacity = _watched_capacity(machine)
+    fill(at.CAPACITY, capacity)
+    fill(at.KNOWN, capacity)
+    fill(at.RING, np.cumsum(capacity) - capacity)
+    return ports, records(int(capacity.sum()), 1)
 
 
-def _kind(machine: Machine, port: int) -> int:
-    if machine.port_kind[port] == PortKind.SINK:
-        return at.KIND_SINK
-    pool = machine.node_kind[machine.port_node[port]] == NodeKind.POOL
-    kind = at.KIND_POOL if pool else at.KIND_FIFO
-    return kind | (at.KIND_SOURCE if machine.port_kind[port] == PortKind.SOURCE else 0)
+def _ends(machine: Machine) -> I64:
+    """Return each sink port's inbox; those behind the last endpoint's are the dumps'."""
+    ends = np.zeros(machine.ports, dtype=np.int64)
+    known = rules.sink_endpoints(machine)
+    ports = np.fromiter(known.keys(), dtype=np.int64, count=len(known))
+    found = np.fromiter(known.values(), dtype=np.int64, count=len(known))
+    ends[ports] = np.where(found >= 0, found, machine.endpoints)
+    return ends * (2 * at.INBOX_STRIDE)
 
 
-def _watched_capacity(machine: Machine, port: int) -> int:
-    """Return the slots that whoever fills the port has to watch, 0 if it need not."""
-    is_sink = machine.port_kind[port] == PortKind.SINK
-    if is_sink and machine.port_full[port] != FullPolicy.STALL:
-        return 0
-    return int(machine.port_capacity[port])
+def _kinds(machine: Machine) -> I64:
+    pool = machine.node_kind[machine.port_node] == NodeKind.POOL
+    kind = np.where(pool, at.KIND_POOL, at.KIND_FIFO)
+    kind = kind | np.where(machine.port_kind == PortKind.SOURCE, at.KIND_SOURCE, 0)
+    return np.where(machine.port_kind == PortKind.SINK, at.KIND_SINK, kind)
 
 
-def _channels(machine: Machine, inputs: list[list[int]]) -> I64:
+def _watched_capacity(machine: Machine) -> I64:
+    """Return the slots that whoever fills each port has to watch, 0 if it need not."""
+    sink = machine.port_kind == PortKind.SINK
+    free = sink & (machine.port_full != FullPolicy.STALL)
+    return np.where(free, 0, machine.port_capacity).astype(np.int64)
+
+
+def _channels(machine: Machine, inputs: Inputs) -> I64:
     channels = records(machine.channels, at.CHANNEL_STRIDE)
-    noted = _noted(machine)
-    starts = np.concatenate([[0], np.cumsum([len(found) for found in inputs])])
-    for channel in range(machine.channels):
-        base = channel * at.CHANNEL_STRIDE
-        node, far = int(machine.channel_node[channel]), int(machine.channel_port[channel])
-        channels[base + at.WAKE] = at.NONE
-        channels[base + at.LATENCY] = machine.channel_latency_ps[channel]
-        channels[base + at.FLIT] = machine.channel_flit_ps[channel]
-        channels[base + at.PORT] = far * at.PORT_STRIDE
-        channels[base + at.INPUTS] = starts[node]
-        channels[base + at.INPUT_COUNT] = len(inputs[node])
-        pool = machine.node_kind[node] == NodeKind.POOL
-        stalls = machine.port_kind[far] == PortKind.SINK and _watched_capacity(machine, far) > 0
-        mode = at.MODE_POOL if pool else at.MODE_PLAIN
-        mode |= at.MODE_STALL if stalls else 0
-        channels[base + at.MODE] = mode | (at.MODE_NOTED if noted[channel] else 0)
+    if not machine.channels:
+        return channels
+    node, far = machine.channel_node, machine.channel_port
+    stalls = (machine.port_kind[far] == PortKind.SINK) & (_watched_capacity(machine)[far] > 0)
+    pool = machine.node_kind[node] == NodeKind.POOL
+    mode = np.where(pool, at.MODE_POOL, at.MODE_PLAIN) | np.where(stalls, at.MODE_STALL, 0)
+    mode |= np.where(_noted(machine), at.MODE_NOTED, 0)
+    for name, values in (
+        (at.WAKE, at.NONE),
+        (at.LATENCY, machine.channel_latency_ps),
+        (at.FLIT, machine.channel_flit_ps),
+        (at.PORT, far.astype(np.int64) * at.PORT_STRIDE),
+        (at.INPUTS, inputs.start[node]),
+        (at.INPUT_COUNT, inputs.counts[node]),
+        (at.MODE, mode),
+    ):
+        field(channels, at.CHANNEL_STRIDE, name)[:] = values
     return channels
 
 
 def _sources(machine: Machine, ports: I64) -> I64:
     """Return a record per source port, and lead its port there."""
-    found = np.flatnonzero(machine.port_kind == PortKind.SOURCE).tolist()
+    found = np.flatnonzero(machine.port_kind == PortKind.SOURCE)
     sources = records(len(found), at.SOURCE_STRIDE)
-    for number, port in enumerate(found):
-        base = number * at.SOURCE_STRIDE
-        ports[port * at.PORT_STRIDE + at.FEEDER] = base
-        sources[base + at.SOURCE_PORT] = port * at.PORT_STRIDE
-        for name in (at.SCRIPT, at.SCRIPT_TAIL, at.ACCEPTED, at.PENDING):
-            sources[base + name] = at.NONE
+    if not len(found):
+        return sources
+    base = np.arange(len(found)) * at.SOURCE_STRIDE
+    field(ports, at.PORT_STRIDE, at.FEEDER)[found] = base
+    field(sources, at.SOURCE_STRIDE, at.SOURCE_PORT)[:] = found * at.PORT_STRIDE
+    for name in (at.SCRIPT, at.SCRIPT_TAIL, at.ACCEPTED, at.PENDING):
+        field(sources, at.SOURCE_STRIDE, name)[:] = at.NONE
     return sources
 
 
@@ -213,16 +240,15 @@ def _inboxes(machine: Machine) -> I64:
     inboxes[-2 * at.INBOX_STRIDE + at.FULL] = inboxes[-at.INBOX_STRIDE + at.FULL] = at.FULL_DROP
     for name in (at.FIRST, at.LAST, at.SINK_PORT):
         field(inboxes, at.INBOX_STRIDE, name)[:] = at.NONE
-    for endpoint, port in enumerate(machine.endpoint_sink.tolist()):
-        if port < 0:
-            continue
-        base = 2 * endpoint * at.INBOX_STRIDE
-        inboxes[base + at.SINK_PORT] = port * at.PORT_STRIDE
-        inboxes[base + at.INBOX_STRIDE + at.SINK_PORT] = at.NO_SLOTS
-        policy = int(machine.port_full[port])
-        inboxes[base + at.FULL] = policy
-        if policy != FullPolicy.STALL and machine.port_capacity[port] != UNBOUNDED:
-            inboxes[base + at.LIMIT] = machine.port_capacity[port]
+    ends = np.flatnonzero(machine.endpoint_sink >= 0)
+    ports = machine.endpoint_sink[ends].astype(np.int64)
+    base = 2 * at.INBOX_STRIDE * ends
+    inboxes[base + at.SINK_PORT] = ports * at.PORT_STRIDE
+    inboxes[base + at.INBOX_STRIDE + at.SINK_PORT] = at.NO_SLOTS
+    policy, capacity = machine.port_full[ports], machine.port_capacity[ports]
+    inboxes[base + at.FULL] = policy
+    limited = (policy != FullPolicy.STALL) & (capacity != UNBOUNDED)
+    inboxes[base[limited] + at.LIMIT] = capacity[limited]
     return inboxes
 
 
