@@ -1,10 +1,10 @@
 """The account of energy, by part (hardware.md §7.1 and §10).
 
-``uncore``: chip base power over the whole time. ``pe_sleep``: every PE's sleep power at its clock
-level over the whole time. ``pe_active``: energy per cycle above sleep, for cycles in handlers. The
-others are events times an energy each: ``noc`` per bit and hop, ``router`` per look-up, ``links``
-per bit, ``dram`` per byte; none of these is published for SpiNNaker2, so they rest on assumptions
-and are lines of their own.
+``uncore``: base power of every live chip over the whole time. ``pe_sleep``: every live PE's sleep
+power at its clock level over the whole time. ``pe_active``: energy per cycle above sleep, for
+cycles in handlers. The others are events times an energy each: ``noc`` per bit and hop, ``router``
+per look-up (SpiNNaker1: per routed bit), ``links`` per bit, ``dram`` per byte; none of these is
+published for SpiNNaker2, so they rest on assumptions and are lines of their own.
 """
 
 from __future__ import annotations
@@ -27,18 +27,21 @@ def account(simulation: Simulation) -> dict[str, float]:
     machine, settings = simulation.machine, simulation.settings
     figures = machine.description
     elapsed = int(simulation.env.now)
-    pes = int(np.count_nonzero(machine.endpoint_kind == EndpointKind.PE))
+    is_pe = machine.endpoint_kind == EndpointKind.PE
+    pes = int(np.count_nonzero(is_pe & machine.endpoint_alive))
+    chips = 1 if machine.chips is None else int(machine.chips.alive.sum())
     sleep_mw = figures.number(f"power.pe_sleep_{settings.level}_mw")
     cycle_pj = figures.number(f"energy.pe_cycle_{settings.level}_pj")
     parts = {
-        "uncore": figures.number("power.uncore_mw") * elapsed * _MJ_PER_MW_PS,
+        "uncore": chips * figures.number("power.uncore_mw") * elapsed * _MJ_PER_MW_PS,
         "pe_sleep": pes * sleep_mw * elapsed * _MJ_PER_MW_PS,
         "pe_active": int(simulation.cores.awake_cycles.sum()) * cycle_pj * _MJ_PER_PJ,
     }
-    flits = simulation.network.counters().channel_flits
+    counters = simulation.network.counters()
     for number, cls in enumerate(machine.classes):
-        count = int(flits[machine.channel_class == number].sum())
-        picojoule = count * cls.pj_per_flit
+        members = machine.channel_class == number
+        picojoule = int(counters.channel_flits[members].sum()) * cls.pj_per_flit
+        picojoule += int(counters.channel_packets[members].sum()) * cls.pj_per_packet
         parts[cls.energy_part] = parts.get(cls.energy_part, 0.0) + picojoule * _MJ_PER_PJ
     moved = simulation.transfers.dram_bytes_moved
     if moved:
