@@ -31,6 +31,7 @@ from eventprop_apps.application import (
 from eventprop_apps.exchange import (
     TREE_BARRIER,
     DramStore,
+    ExchangeMeter,
     Master,
     Piece,
     SramStore,
@@ -346,6 +347,7 @@ class ChipRun:
         backward.on_release.append(lambda _: simulation.tracer.enter("exchange", self.plan.done))
         batch = simulation.add_barrier(BATCH_BARRIER, list(simulation.pes))
         batch.on_release.append(lambda _: self.plan.finish())
+        self.exchange_meter = ExchangeMeter(simulation, backward, batch, self.options.exchange)
 
     def _job_done(self, number: int, job: Job) -> None:
         for kernel in self.layers:

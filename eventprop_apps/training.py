@@ -351,6 +351,7 @@ class TrainingRun:
             "train_samples": len(self.train_set),
             "unmatched_errors": strays.unmatched_errors + strays.passed_errors,
             "stale_phase": strays.stale_phase,
+            "exchange": self.chip.exchange_meter.summary(),
             "test_accuracy_by_epoch": [epoch.test.accuracy for epoch in self.epochs],
         }
 

@@ -7,6 +7,7 @@ own PEs sums them first (``tree``); or several PEs serve a part of the weights e
 from eventprop_apps.exchange.broadcast import WeightReceiver, broadcast, packets_of
 from eventprop_apps.exchange.gather import gather
 from eventprop_apps.exchange.master import DramStore, Master, SramStore
+from eventprop_apps.exchange.meter import ExchangeMeter
 from eventprop_apps.exchange.options import ExchangeOptions
 from eventprop_apps.exchange.pieces import CHUNK_WORDS, Chunk, Piece, chunks, cut
 from eventprop_apps.exchange.tree import TREE_BARRIER, TREE_READS, TreeReducer, edges, roots
@@ -17,6 +18,7 @@ __all__ = [
     "TREE_READS",
     "Chunk",
     "DramStore",
+    "ExchangeMeter",
     "ExchangeOptions",
     "Master",
     "Piece",
