@@ -163,6 +163,8 @@ def test_tables_of_channels_and_pes(shown: Any, raw: dict[str, Rows]) -> None:
             if r["channel"] == channel
         ]
         assert row[5] == pytest.approx(max(shares))
+        peaks = [r["queue_peak"] for r in raw["channels"] if r["channel"] == channel]
+        assert row[6] == (max(peaks) if max(peaks) >= 0 else None)
     counted = ("busy_ps", "cycles", "packets_in", "packets_out", "overrun")
     pes: dict[int, Counter[str]] = defaultdict(Counter)
     longest: dict[int, int] = defaultdict(int)
@@ -172,7 +174,9 @@ def test_tables_of_channels_and_pes(shown: Any, raw: dict[str, Rows]) -> None:
     for row in shown["tables"]["pes"]["rows"]:
         (pe,) = [e for e in pes if label(e) == row[0]]
         got = dict(zip(("handlers", "busy_ps"), row[1:3], strict=True))
-        got |= dict(zip(("cycles", "packets_in", "packets_out", "overrun"), row[5:], strict=True))
+        got |= dict(zip(("cycles", "packets_in", "packets_out", "overrun"), row[5:9], strict=True))
+        peak = max(r["fifo_peak"] for r in raw["ticks"] if r["pe"] == pe)
+        assert row[9] == (peak if peak >= 0 else None)
         assert got == pes[pe] and row[4] == longest[pe]
     busy = [row[2] for row in shown["tables"]["pes"]["rows"]]
     assert busy == sorted((c["busy_ps"] for c in pes.values()), reverse=True)[:PER_TABLE]
@@ -347,7 +351,7 @@ def test_outcomes_and_headline_are_the_summary_s(
     assert shown["learning"]["rows"] == [
         [float(v) for v in line.split(",")] for line in metrics[1:]
     ]
-    assert shown["missing"] == {}
+    assert set(shown["missing"]) == {"power"}
     assert dict(shown["settings"])["train.batch"] == 11
 
 
@@ -375,7 +379,7 @@ def test_lower_levels_say_what_is_not_recorded(directory: Path, tmp_path: Path) 
     copy = Path(shutil.copytree(directory, tmp_path / "copy"))
     shutil.rmtree(copy / "hops.parquet")
     (run,) = report_data([open_run(copy)])["runs"]
-    assert set(run["missing"]) == {"waits", "where", "users"}
+    assert set(run["missing"]) == {"waits", "where", "users", "power"}
     assert run["missing"]["where"] == (
         "not recorded: run again with --set trace.level=hops; this run has level 'packets'"
     )

@@ -78,7 +78,8 @@ def test_sections_and_figures_are_drawn(page: Path) -> None:
         "Energy and power",
     ):
         assert f"<h2>{title}</h2>" in dom
-    assert "not recorded" not in re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
+    markup = re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
+    assert markup.lower().count("not recorded") <= 3  # power over time, peaks of queues and FIFOs
     assert "NaN" not in re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
     strokes = re.findall(r'<path d="([^"]*)" data-kind="(spike|error)"', dom)
     (run,) = json.loads(re.findall(r'type="application/json">\n(.*?)\n</script>', dom)[0])["runs"]

@@ -192,5 +192,5 @@ function energyChart(run, shared) {
   });
   const power = run.energy.mean_mw === null ? "" : ` Mean power over the chip's time: ${figures(run.energy.mean_mw)} mW.`;
   const starred = run.energy.assumed.length ? " Hatched and *: rests on assumed figures." : "";
-  return figure(svg, `In all ${figures(run.energy.total)} mJ.${power}${starred}`);
+  return el("div", {}, figure(svg, `In all ${figures(run.energy.total)} mJ.${power}${starred}`), missing(run, "power"));
 }

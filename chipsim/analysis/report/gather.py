@@ -54,6 +54,7 @@ def gather(run: Run, name: str) -> Json:
         "tables": {},
     }
     _plain_parts(run, page, missing)
+    missing["power"] = "power over time: not recorded; the figure above is the mean"
     packets = _packets(run, page, missing)
     _loads(run, page, missing)
     _batch(run, page, missing)

@@ -23,7 +23,7 @@ from chipsim.machine.model import EndpointKind, Machine
 
 I64 = NDArray[np.int64]
 _TICKS = ("pe", "tick", "start_ps", "done_ps", "busy_ps", "cycles")
-_COUNTS = ("packets_in", "packets_out", "overrun", "batch")
+_COUNTS = ("packets_in", "packets_out", "overrun", "fifo_peak", "batch")
 
 
 class LoadPass:
@@ -40,6 +40,10 @@ class LoadPass:
     packets, flits : ndarray of int64, shape (channels,)
     handlers, longest, cycles, taken, sent, over : ndarray of int64, shape (endpoints,)
         Of each PE: handlers, the longest [ps], cycles, packets in and out, overruns.
+    queue_peak : ndarray of int64, shape (channels,)
+    fifo_peak : ndarray of int64, shape (endpoints,)
+        Most packets in the FIFO at a channel's far end, and in a PE's receive FIFO; -1 where the
+        run did not keep it.
     overruns : list of lists
         The first rows of the table.
     """
@@ -54,6 +58,8 @@ class LoadPass:
         self.channel_busy = np.zeros((slots, machine.channels), np.int64)
         self.packets = np.zeros(machine.channels, np.int64)
         self.flits = np.zeros(machine.channels, np.int64)
+        self.queue_peak = np.full(machine.channels, -1, np.int64)
+        self.fifo_peak = np.full(ends, -1, np.int64)
         self.pe_busy = np.zeros((slots, ends), np.int64)
         per_pe = [np.zeros(ends, np.int64) for _ in range(6)]
         self.handlers, self.longest, self.cycles, self.taken, self.sent, self.over = per_pe
@@ -64,13 +70,14 @@ class LoadPass:
             self._add_ticks()
 
     def _add_channels(self) -> None:
-        columns = ("window_end_ps", "channel", "packets", "flits", "busy_ps")
+        columns = ("window_end_ps", "channel", "packets", "flits", "busy_ps", "queue_peak")
         for chunk in chunks(self.run, "channels", columns):
             channel = numbers(chunk, "channel")
             slot = np.searchsorted(self.ends, numbers(chunk, "window_end_ps"))
             np.add.at(self.channel_busy, (slot, channel), numbers(chunk, "busy_ps"))
             np.add.at(self.packets, channel, numbers(chunk, "packets"))
             np.add.at(self.flits, channel, numbers(chunk, "flits"))
+            np.maximum.at(self.queue_peak, channel, numbers(chunk, "queue_peak"))
 
     def _add_ticks(self) -> None:
         for chunk in chunks(self.run, "ticks", (*_TICKS, *_COUNTS, "phase")):
@@ -81,6 +88,7 @@ class LoadPass:
                 np.add.at(self.pe_busy, (slot, pe), numbers(chunk, "busy_ps"))
             np.add.at(self.handlers, pe, 1)
             np.maximum.at(self.longest, pe, span)
+            np.maximum.at(self.fifo_peak, pe, numbers(chunk, "fifo_peak"))
             for total, name in (
                 (self.cycles, "cycles"),
                 (self.taken, "packets_in"),
@@ -129,6 +137,7 @@ class LoadPass:
             ("busy", "ps"),
             ("busy share", "share"),
             ("largest share in a slot", "share"),
+            ("queue peak", "count"),
         ]
         rows: list[list[Cell]] = [
             [
@@ -138,10 +147,12 @@ class LoadPass:
                 int(busy[c]),
                 int(busy[c]) / covered,
                 float(peak[c]),
+                _kept(self.queue_peak[c]),
             ]
             for c in order
         ]
-        return table_json("Hottest channels", columns, rows, len(used))
+        note = "" if (self.queue_peak[used] >= 0).any() else "queue peaks were not recorded"
+        return table_json("Hottest channels", columns, rows, len(used), note)
 
     def pes_json(self) -> Json:
         """Return the table of the busiest PEs."""
@@ -159,6 +170,7 @@ class LoadPass:
             ("packets in", "count"),
             ("packets out", "count"),
             ("overruns", "count"),
+            ("FIFO peak", "count"),
         ]
         counted = (self.longest, self.cycles, self.taken, self.sent, self.over)
         rows: list[list[Cell]] = [
@@ -168,10 +180,12 @@ class LoadPass:
                 int(busy[e]),
                 int(busy[e]) / span,
                 *(int(column[e]) for column in counted),
+                _kept(self.fifo_peak[e]),
             ]
             for e in order
         ]
-        return table_json("Busiest PEs", columns, rows, len(pes))
+        note = "" if (self.fifo_peak[pes] >= 0).any() else "FIFO peaks were not recorded"
+        return table_json("Busiest PEs", columns, rows, len(pes), note)
 
     def overruns_json(self) -> Json:
         """Return the table of handlers that ended after the next tick, by their ends."""
@@ -185,6 +199,10 @@ class LoadPass:
             ("length", "ps"),
         ]
         return table_json("Overruns of the tick", columns, self.overruns, int(self.over.sum()))
+
+
+def _kept(peak: np.int64) -> int | None:
+    return int(peak) if peak >= 0 else None
 
 
 def _windows(run: Run) -> tuple[I64, int]:
