@@ -206,10 +206,10 @@ def _because(machine: Machine) -> str:
     """Return the likely reason for a missing way."""
     if machine.channel_dead is None:
         return "; its look-up table has a hole there"
-    chips, qpes, links, _ = fault_counts(machine).values()
+    dead = fault_counts(machine)
     return (
-        f": dead parts are in the way ({links} links, {qpes} QPEs, {chips} chips; faults.*); place "
-        "the vertices elsewhere"
+        f": dead parts are in the way ({dead['links']} links, {dead['QPEs']} QPEs, "
+        f"{dead['chips']} chips; faults.*); place the vertices elsewhere"
     )
 
 

@@ -80,6 +80,9 @@ def _faults(*kinds: str) -> dict[str, Spec]:
     return {
         **{f"faults.{kind}": spec for kind, spec in named.items()},
         **{f"faults.random_{kind}": _integer(0, 1e7) for kind in kinds},
+        "faults.stuck_pes": Spec("places", 0, 1e6),
+        "faults.random_stuck_pes": _integer(0, 1e7),
+        "faults.stuck_at_tick": _integer(0),
         "faults.seed": _integer(0, 2**63 - 1),
     }
 

@@ -22,7 +22,7 @@ from chipsim.seeds import rng
 Bools = NDArray[np.bool_]
 Row = tuple[int | str, ...]
 
-LISTS = ("chips", "qpes", "links", "pes")
+LISTS = ("chips", "qpes", "links", "pes", "stuck_pes")
 """What can be dead, in the order in which random faults are drawn."""
 
 NOC_STEPS = tuple(VECTORS.index(step) for step in STEPS)
@@ -43,6 +43,9 @@ class Faults:
     noc : tuple of (chip, x, y, direction)
         Links between neighbouring routers of one chip or of a synthetic machine, dead both ways.
     pes : tuple of (chip, x, y, number)
+    stuck : tuple of (chip, x, y, number)
+        PEs that work but whose programs hang: from tick ``faults.stuck_at_tick`` on they take and
+        send nothing.
     """
 
     chips: tuple[int, ...] = ()
@@ -51,6 +54,7 @@ class Faults:
     cut_off: tuple[tuple[int, int, int], ...] = ()
     noc: tuple[tuple[int, int, int, int], ...] = ()
     pes: tuple[tuple[int, int, int, int], ...] = ()
+    stuck: tuple[tuple[int, int, int, int], ...] = ()
 
     def on_chip(self, chip: int) -> tuple[set[Tile], set[frozenset[Tile]]]:
         """Return the dead QPEs of a chip, and the pairs of tiles whose link is dead."""
@@ -147,6 +151,7 @@ class _Reader:
     qpes: dict[tuple[int, int, int], None] = field(default_factory=dict)
     noc: dict[tuple[int, int, int, int], None] = field(default_factory=dict)
     pes: dict[tuple[int, int, int, int], None] = field(default_factory=dict)
+    stuck: dict[tuple[int, int, int, int], None] = field(default_factory=dict)
 
     def faults(self) -> Faults:
         return Faults(
@@ -155,12 +160,15 @@ class _Reader:
             qpes=tuple(sorted(self.qpes)),
             noc=tuple(sorted(self.noc)),
             pes=tuple(sorted(self.pes)),
+            stuck=tuple(sorted(place for place in self.stuck if place not in self.pes)),
         )
 
     def name(self, what: str, row: Row) -> None:
         """Add a fault that the description names."""
-        add = {"chips": self._chip, "qpes": self._qpe, "links": self._link, "pes": self._pe}[what]
-        expected = add(row)
+        if what in ("pes", "stuck_pes"):
+            expected = self._pe(row, self.pes if what == "pes" else self.stuck)
+        else:
+            expected = {"chips": self._chip, "qpes": self._qpe, "links": self._link}[what](row)
         if expected:
             shown = "[" + ", ".join(map(str, row)) + "]"
             self.problems.append(f"faults.{what}: got {shown}, expected {expected}")
@@ -231,7 +239,7 @@ class _Reader:
         self.noc[chip, x, y, way] = None
         return True
 
-    def _pe(self, row: Row) -> str:
+    def _pe(self, row: Row, into: dict[tuple[int, int, int, int], None]) -> str:
         found = self._at(row)
         names = ("x", "y", "number") if self.ground.has_tiles else ("core",)
         if found is None or len(found[1]) != len(names):
@@ -239,7 +247,7 @@ class _Reader:
         *tile, number = (0, 0, *found[1])[-3:]
         if tuple(tile) not in self.ground.places or number not in range(self.ground.pes):
             return self._place(*names)
-        self.pes[found[0], int(tile[0]), int(tile[1]), int(number)] = None
+        into[found[0], int(tile[0]), int(tile[1]), int(number)] = None
         return ""
 
     def draw(self, what: str, count: int, seed: int) -> None:
@@ -249,6 +257,7 @@ class _Reader:
             "qpes": self._live_qpes,
             "links": self._live_links,
             "pes": self._live_pes,
+            "stuck_pes": self._live_pes,
         }[what]()
         if count > len(options):
             self.problems.append(
@@ -264,6 +273,8 @@ class _Reader:
                 self.qpes[place[0], place[1], place[2]] = None
             elif what == "pes":
                 self.pes[place[0], place[1], place[2], place[3]] = None
+            elif what == "stuck_pes":
+                self.stuck[place[0], place[1], place[2], place[3]] = None
             elif len(place) == 2:
                 self.links[place[0], place[1]] = None
             else:
@@ -299,7 +310,7 @@ class _Reader:
 
     def _live_pes(self) -> list[tuple[int, ...]]:
         found = [(c, x, y, i) for c, x, y in self._live_qpes() for i in range(self.ground.pes)]
-        return [place for place in found if place not in self.pes]
+        return [place for place in found if place not in self.pes and place not in self.stuck]
 
 
 def tiles_of(tiles: Iterable[Tile]) -> Callable[[Tile, int], Tile | None]:

@@ -24,8 +24,8 @@ def apply(machine: Machine, faults: Faults) -> Machine:
     Marks endpoints and channels, and takes dead links and chips out of ``chips``; look-up tables
     are the builder's. O(arrays) once, O(chip) for each dead QPE.
     """
-    if faults == Faults():
-        return machine
+    if replace(faults, stuck=()) == Faults():
+        return replace(machine, faults=faults) if faults.stuck else machine
     nodes = _dead_nodes(machine, faults)
     ends = np.zeros(machine.endpoints, dtype=np.bool_)
     ends[np.isin(machine.endpoint_chip, faults.chips)] = True
@@ -108,14 +108,21 @@ def reason(machine: Machine, endpoint: int) -> str:
     return "named dead (faults.pes)"
 
 
+def stuck(machine: Machine) -> list[int]:
+    """Return the endpoints whose programs hang (``faults.stuck_pes``), ascending."""
+    places = (machine.faults or Faults()).stuck
+    return sorted(machine.endpoint_at(x, y, number, chip) for chip, x, y, number in places)
+
+
 def counts(machine: Machine) -> dict[str, int]:
     """Return how many parts are dead by kind, for summaries; PEs include those of dead parts."""
     faults = machine.faults or Faults()
     pes = machine.endpoint_kind == EndpointKind.PE
     dead = 0 if machine.endpoint_dead is None else int((pes & machine.endpoint_dead).sum())
-    return {
+    found = {
         "chips": len(faults.chips),
         "QPEs": len(faults.qpes) + len(faults.cut_off),
         "links": len(faults.links) + len(faults.noc),
         "PEs": dead,
     }
+    return found | ({"stuck PEs": len(faults.stuck)} if faults.stuck else {})

@@ -17,7 +17,7 @@ from chipsim.machine.faults import Faults
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.machine.route import Route
-from chipsim.machine.wounds import counts
+from chipsim.machine.wounds import counts, stuck
 from chipsim.mapping.walk import Walker
 from chipsim.network.deadlock import check_routes
 
@@ -109,6 +109,18 @@ def test_a_mesh_that_falls_apart_says_why() -> None:
         RouteError, match=r"has no way towards tile \(2, 2\): dead parts are in the"
     ):
         routes.unicast(machine, 0, 8)
+
+
+def test_stuck_programs_stand_on_live_pes() -> None:
+    machine = load_machine("spinnaker2", {"faults.stuck_pes": "[[2, 3, 1]]"})
+    assert stuck(machine) == [machine.endpoint_at(2, 3, 1)]
+    assert len(machine.pes()) == 152
+    assert (machine.endpoint_dead, machine.channel_dead) == (None, None)
+    asked = {"faults.random_stuck_pes": 5, "faults.random_pes": 100, "faults.seed": 8}
+    board = load_machine("spinnaker1-48", asked)
+    assert len(stuck(board)) == 5
+    assert board.endpoint_alive[stuck(board)].all()
+    assert stuck(board) == stuck(load_machine("spinnaker1-48", dict(asked)))
 
 
 def test_what_dead_qpes_cut_off_is_dead_too() -> None:
@@ -254,7 +266,7 @@ def test_places_that_do_not_exist(name: str, key: str, value: str, said: str) ->
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["spinnaker2", "spinnaker2-48", "spinnaker1-torus-4x4", "hex-torus-3x3"]),
-    st.sampled_from(["pes", "qpes", "links", "chips"]),
+    st.sampled_from(["pes", "qpes", "links", "chips", "stuck_pes"]),
     st.lists(
         st.lists(
             st.one_of(st.integers(-2, 12), st.sampled_from(["E", "NE", "S", "X"])), max_size=6
