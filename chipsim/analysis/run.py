@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chipsim.analysis import channels, cost, late, latency, pes, slowest
+from chipsim.analysis import channels, cost, late, latency, pes, power, slowest
 from chipsim.analysis.datasets import read_dataset
 from chipsim.errors import ChipsimError, TraceError, did_you_mean
 from chipsim.machine.library import load_machine
@@ -225,6 +225,10 @@ class Run:
     def phase_cost(self) -> pa.Table:
         """See :func:`chipsim.analysis.cost.phase_cost`."""
         return cost.phase_cost(self)
+
+    def power(self) -> pa.Table:
+        """See :func:`chipsim.analysis.power.power`."""
+        return power.power(self)
 
     def _limits(self) -> list[str]:
         """Return the settings that made the trace one of a part of the run."""

@@ -19,7 +19,7 @@ Examples
 """
 
 from chipsim.plots.chip import channel_load, pe_heat
-from chipsim.plots.cost import energy_bars, mean_power, pareto
+from chipsim.plots.cost import energy_bars, mean_power, pareto, power
 from chipsim.plots.latency import latency_cdf, latency_hops, latency_load
 from chipsim.plots.style import COLOURS, STYLES
 from chipsim.plots.time import learning_curve, raster, tick_timeline
@@ -36,6 +36,7 @@ __all__ = [
     "mean_power",
     "pareto",
     "pe_heat",
+    "power",
     "raster",
     "tick_timeline",
 ]

@@ -45,6 +45,47 @@ def energy_bars(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     return _stacked(runs, "energy [mJ]", lambda found, value: value, ax)
 
 
+def power(run: Run, ax: Axes | None = None) -> Axes:
+    """Draw the power of each part of the chip over time, in the windows of the trace.
+
+    Parameters
+    ----------
+    run : Run
+        With channels and ticks traced, on a machine with energy figures.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Chip time [ms] against power [mW], logarithmic; a step line a part.
+
+    Raises
+    ------
+    TraceError
+        If no channels and ticks were traced.
+    UnknownFigureError
+        If the machine has no energy figures.
+
+    Examples
+    --------
+    ::
+
+        plots.power(run)
+    """
+    rows = run.power().to_pylist()
+    ax = axes_or_new(ax)
+    for place, part in enumerate(dict.fromkeys(row["part"] for row in rows)):
+        mine = [row for row in rows if row["part"] == part]
+        times = [row["window_start_ps"] / 1e9 for row in mine] + [mine[-1]["window_end_ps"] / 1e9]
+        values = [row["power_mw"] for row in mine]
+        label = part.replace("_", " ")
+        ax.step(times, [*values, values[-1]], where="post", label=label, **line_style(place))
+    ax.set(xlabel="chip time [ms]", ylabel="power [mW]", yscale="log")
+    if rows:
+        ax.legend()
+    return ax
+
+
 def mean_power(runs: Mapping[str, Run], ax: Axes | None = None) -> Axes:
     """Draw the mean power of some runs over their chip time as stacked bars [mW].
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 from collections import Counter, defaultdict
@@ -193,7 +194,7 @@ def test_grants_hold_their_channels_and_carry_the_flow(trace: Trace, raw: dict[s
     assert held == busy
 
 
-def test_counters(trace: Trace, raw: dict[str, Rows]) -> None:
+def test_counters(trace: Trace, raw: dict[str, Rows], directory: Path) -> None:
     tracks = {trace.path(track): rows for track, rows in trace.counters.items()}
     level = tracks["counters", "packets in flight"]
     assert level[-1][1] == 0 and level == sorted(level)
@@ -201,6 +202,14 @@ def test_counters(trace: Trace, raw: dict[str, Rows]) -> None:
     assert most == sum(
         r["injected_ps"] // 1000 <= when < r["ended_ps"] // 1000 for r in raw["packets"]
     )
+    windows = sorted({(r["window_start_ps"], r["window_end_ps"]) for r in raw["channels"]})
+    summary = json.loads((directory / "summary.json").read_text())
+    for part, energy in summary["energy_mj"].items():
+        levels = tracks["counters", f"power {part}"]
+        assert [time for time, _ in levels] == [start // 1000 for start, _ in windows]
+        pairs = zip(levels, windows, strict=True)
+        total = sum(mw * (end - start) / 1e12 for (_, mw), (start, end) in pairs)
+        assert total == pytest.approx(energy)
     shares = defaultdict(list)
     for row in raw["channels"]:
         length = row["window_end_ps"] - row["window_start_ps"]

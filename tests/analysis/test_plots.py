@@ -209,3 +209,13 @@ def test_pareto() -> None:
     assert [text.get_text() for text in ax.texts] == ["a", "c", "e"]
     with pytest.raises(ChipsimError, match="point 0 has no price; it has cost, error, name"):
         plots.pareto(points, "price", "error")
+
+
+def test_power(run: Run) -> None:
+    ax = plots.power(run)
+    for line in ax.get_lines():
+        part = line.get_label().replace(" ", "_")
+        lengths = np.diff(line.get_xdata()) / 1e3
+        energy = (line.get_ydata()[:-1] * lengths).sum()
+        assert energy == pytest.approx(run.summary["energy_mj"][part])
+    assert len(ax.get_lines()) == len(run.summary["energy_mj"])

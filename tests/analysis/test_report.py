@@ -351,7 +351,7 @@ def test_outcomes_and_headline_are_the_summary_s(
     assert shown["learning"]["rows"] == [
         [float(v) for v in line.split(",")] for line in metrics[1:]
     ]
-    assert set(shown["missing"]) == {"power"}
+    assert shown["missing"] == {}
     assert dict(shown["settings"])["train.batch"] == 11
 
 
@@ -379,7 +379,7 @@ def test_lower_levels_say_what_is_not_recorded(directory: Path, tmp_path: Path) 
     copy = Path(shutil.copytree(directory, tmp_path / "copy"))
     shutil.rmtree(copy / "hops.parquet")
     (run,) = report_data([open_run(copy)])["runs"]
-    assert set(run["missing"]) == {"waits", "where", "users", "power"}
+    assert set(run["missing"]) == {"waits", "where", "users"}
     assert run["missing"]["where"] == (
         "not recorded: run again with --set trace.level=hops; this run has level 'packets'"
     )
@@ -540,3 +540,19 @@ def test_a_training_that_diverged(directory: Path, tmp_path: Path) -> None:
     (copy / "metrics.csv").write_text("epoch,loss\n1,0.5\n2,nan\n3,inf\n")
     (run,) = report_data([open_run(copy)])["runs"]
     assert run["learning"]["rows"] == [[1.0, 0.5], [2.0, None], [3.0, None]]
+
+
+def test_power_over_time_adds_up_to_the_energy(shown: Any, directory: Path) -> None:
+    summary = json.loads((directory / "summary.json").read_text())
+    power = shown["power"]
+    spans = [(e - s) / 1e12 for s, e in zip(power["starts"], power["ends"], strict=True)]
+    for part, energy in summary["energy_mj"].items():
+        windows = zip(power["parts"][part], spans, strict=True)
+        assert sum(mw * s for mw, s in windows) == pytest.approx(energy, rel=1e-9), part
+    table = open_run(directory).power().to_pylist()
+    got = {(r["window_end_ps"], r["part"]): r["power_mw"] for r in table}
+    assert got == {
+        (end, part): pytest.approx(value)
+        for part, values in power["parts"].items()
+        for end, value in zip(power["ends"], values, strict=True)
+    }

@@ -79,7 +79,7 @@ def test_sections_and_figures_are_drawn(page: Path) -> None:
     ):
         assert f"<h2>{title}</h2>" in dom
     markup = re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
-    assert markup.lower().count("not recorded") <= 3  # power over time, peaks of queues and FIFOs
+    assert markup.lower().count("not recorded") <= 3  # peaks of queues and FIFOs
     assert "NaN" not in re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
     strokes = re.findall(r'<path d="([^"]*)" data-kind="(spike|error)"', dom)
     (run,) = json.loads(re.findall(r'type="application/json">\n(.*?)\n</script>', dom)[0])["runs"]

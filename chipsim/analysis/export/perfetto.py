@@ -3,7 +3,7 @@
 =========  ========================================================================================
 track      what it shows
 =========  ========================================================================================
-counters   packets in flight, PEs computing, and power where the run recorded it
+counters   packets in flight, PEs computing, and the power of each part of the chip in each window
 PEs        a track per PE with a slice per handler
 packets    a slice per copy, from injection to its end, by kind
 routers    a track per router or other node: how many packets wait there (with hops traced), and
@@ -30,7 +30,7 @@ from chipsim.analysis.export.protobuf import TraceFile, Value
 from chipsim.analysis.export.window import Window
 from chipsim.analysis.groups import as_text
 from chipsim.analysis.run import Run
-from chipsim.errors import TraceError
+from chipsim.errors import TraceError, UnknownFigureError
 from chipsim.units import PS_PER_NS
 
 I64 = NDArray[np.int64]
@@ -39,7 +39,7 @@ COUNTERS, PES, PACKETS, NODES = 1, 2, 3, 4
 """Tracks at the top."""
 _BLOCK = 1 << 32
 _PE, _LANE, _NODE, _QUEUE, _CHANNEL, _LOAD = (number * _BLOCK for number in range(1, 7))
-_IN_FLIGHT, _COMPUTING = 11, 12
+_IN_FLIGHT, _COMPUTING, _POWER = 11, 12, 20
 
 
 def export_perfetto(run: Run, path: Path, window: Window) -> int:
@@ -79,7 +79,7 @@ class _Writer:
     def __init__(
         self, run: Run, trace: TraceFile, tables: dict[str, pa.Table], hops: pa.Table | None
     ) -> None:
-        self.machine, self.trace, self.hops = run.machine, trace, hops
+        self.run, self.machine, self.trace, self.hops = run, run.machine, trace, hops
         self.ticks, self.packets, self.channels = (
             tables[name] for name in ("ticks", "packets", "channels")
         )
@@ -101,6 +101,19 @@ class _Writer:
         self._levels(_IN_FLIGHT, begun, ended)
         self.trace.track(_COMPUTING, "PEs computing", COUNTERS, 2, "PEs")
         self._levels(_COMPUTING, _times(self.ticks, "start_ps"), _times(self.ticks, "done_ps"))
+
+        try:
+            power = self.run.power()
+        except UnknownFigureError:  # a synthetic machine: nobody knows its energies
+            return
+        windows = {row["window_start_ps"] for row in self.channels.to_pylist()}
+        parts = list(dict.fromkeys(power["part"].to_pylist()))
+        for place, part in enumerate(parts):
+            self.trace.track(_POWER + place, f"power {part}", COUNTERS, 3 + place, "mW")
+        for row in power.to_pylist():
+            if row["window_start_ps"] in windows:
+                begin = row["window_start_ps"] // PS_PER_NS
+                self.trace.count(_POWER + parts.index(row["part"]), begin, row["power_mw"])
 
     def _levels(self, track: int, begun: I64, ended: I64) -> None:
         """Write how many of some spans cover each moment."""

@@ -192,5 +192,20 @@ function energyChart(run, shared) {
   });
   const power = run.energy.mean_mw === null ? "" : ` Mean power over the chip's time: ${figures(run.energy.mean_mw)} mW.`;
   const starred = run.energy.assumed.length ? " Hatched and *: rests on assumed figures." : "";
-  return el("div", {}, figure(svg, `In all ${figures(run.energy.total)} mJ.${power}${starred}`), missing(run, "power"));
+  return el("div", {}, figure(svg, `In all ${figures(run.energy.total)} mJ.${power}${starred}`));
+}
+
+function powerChart(run, shared) {
+  if (!run.power) return missing(run, "power");
+  const p = run.power, names = Object.keys(p.parts), w = shared.width, left = 150, h = names.length * 44 + 52;
+  const svg = picture(w, h, "power over time, by part"), from = Math.min(...p.starts), to = Math.max(...p.ends), x = linear(from, to, left, w - 12);
+  names.forEach((name, i) => {
+    const base = 40 + i * 44, values = p.parts[name], most = Math.max(...values), y = linear(0, most || 1, base, base - 34);
+    let d = "";
+    values.forEach((v, k) => { d += `M${r1(x(p.starts[k]))} ${base}V${r1(y(v))}H${r1(x(p.ends[k]))}V${base}z`; });
+    svg.append(sv("path", { class: "grid", d: `M${left} ${base}H${w - 12}` }), sv("path", { d, fill: "var(--s0)", "data-power": name }));
+    svg.append(word(left - 10, base - 14, name.replaceAll("_", " "), { "text-anchor": "end" }), word(left - 10, base, `≤ ${figures(most)} mW`, { "text-anchor": "end", class: "dim", "font-size": 10.5 }));
+  });
+  bottomAxis(svg, x, steps(from / 1e9, to / 1e9, 8).map((v) => v * 1e9), h - 38, h - 44, "chip time", (v) => duration(v), (left + w) / 2);
+  return figure(svg, `Power in each of ${p.starts.length} windows, each part on its own scale: counts of the trace times the machine's energy figures.`);
 }

@@ -9,6 +9,7 @@ from chipsim.analysis.report.loads import LoadPass
 from chipsim.analysis.report.packets import PacketPass
 from chipsim.analysis.report.rows import GRANTS, Json, row_count
 from chipsim.analysis.run import Run
+from chipsim.errors import UnknownFigureError
 
 _LEVEL = "not recorded: run again with --set trace.level={level}; this run has level {run!r}"
 
@@ -54,7 +55,6 @@ def gather(run: Run, name: str) -> Json:
         "tables": {},
     }
     _plain_parts(run, page, missing)
-    missing["power"] = "power over time: not recorded; the figure above is the mean"
     packets = _packets(run, page, missing)
     _loads(run, page, missing)
     _batch(run, page, missing)
@@ -93,11 +93,15 @@ def _packets(run: Run, page: Json, missing: dict[str, str]) -> PacketPass | None
 
 def _loads(run: Run, page: Json, missing: dict[str, str]) -> None:
     if not {"channels", "ticks"} & set(run.datasets):
-        for part in ("map", "channels", "pes", "overruns"):
+        for part in ("map", "channels", "pes", "overruns", "power"):
             missing[part] = _LEVEL.format(level="packets", run=run.level)
         return
     loads = LoadPass(run)
     page["map"] = loads.map_json()
+    try:
+        page["power"] = loads.power_json()
+    except UnknownFigureError as error:
+        missing["power"] = f"power over time: the machine's energies are not known: {error}"
     page["tables"] |= {
         "channels": loads.channels_json(),
         "pes": loads.pes_json(),

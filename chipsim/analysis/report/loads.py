@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.analysis.power import by_class, power_parts
 from chipsim.analysis.report.rows import (
     MAP_CELLS,
     SLOTS,
@@ -64,6 +65,9 @@ class LoadPass:
         per_pe = [np.zeros(ends, np.int64) for _ in range(6)]
         self.handlers, self.longest, self.cycles, self.taken, self.sent, self.over = per_pe
         self.overruns: list[list[int | str]] = []
+        self._class_flits = np.zeros((slots, len(machine.classes)), np.int64)
+        self._class_packets = np.zeros((slots, len(machine.classes)), np.int64)
+        self._slot_cycles = np.zeros(slots, np.int64)
         if has_channels:
             self._add_channels()
         if "ticks" in run.datasets:
@@ -75,8 +79,12 @@ class LoadPass:
             channel = numbers(chunk, "channel")
             slot = np.searchsorted(self.ends, numbers(chunk, "window_end_ps"))
             np.add.at(self.channel_busy, (slot, channel), numbers(chunk, "busy_ps"))
-            np.add.at(self.packets, channel, numbers(chunk, "packets"))
-            np.add.at(self.flits, channel, numbers(chunk, "flits"))
+            packets, flits = numbers(chunk, "packets"), numbers(chunk, "flits")
+            np.add.at(self.packets, channel, packets)
+            np.add.at(self.flits, channel, flits)
+            machine, slots = self.run.machine, len(self.ends)
+            self._class_packets += by_class(machine, slot, channel, packets, slots)
+            self._class_flits += by_class(machine, slot, channel, flits, slots)
             np.maximum.at(self.queue_peak, channel, numbers(chunk, "queue_peak"))
 
     def _add_ticks(self) -> None:
@@ -86,6 +94,7 @@ class LoadPass:
             if len(self.ends):
                 slot = np.minimum(np.searchsorted(self.ends, done), len(self.ends) - 1)
                 np.add.at(self.pe_busy, (slot, pe), numbers(chunk, "busy_ps"))
+                np.add.at(self._slot_cycles, slot, numbers(chunk, "cycles"))
             np.add.at(self.handlers, pe, 1)
             np.maximum.at(self.longest, pe, span)
             np.maximum.at(self.fifo_peak, pe, numbers(chunk, "fifo_peak"))
@@ -120,6 +129,23 @@ class LoadPass:
             "busy": self.channel_busy[:, used].tolist(),
             "pes": [_endpoint(machine, e) for e in pes.tolist()],
             "computing": self.pe_busy[:, pes].tolist(),
+        }
+
+    def power_json(self) -> Json:
+        """Return the power of each part in each slot [mW].
+
+        Raises
+        ------
+        UnknownFigureError
+            If the machine has no energy figures.
+        """
+        length = self.ends - self.starts
+        counts = (self._class_flits, self._class_packets, self._slot_cycles)
+        parts = power_parts(self.run.machine, length, *counts)
+        return {
+            "starts": self.starts.tolist(),
+            "ends": self.ends.tolist(),
+            "parts": {name: values.tolist() for name, values in parts.items()},
         }
 
     def channels_json(self) -> Json:

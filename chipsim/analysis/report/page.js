@@ -91,7 +91,7 @@ const SECTIONS = [
   ["late", "Late packets and overruns", (run) => ["lateness", "late", "overruns"].map((name) => tableBlock(run, name, true))],
   ["batch", "A batch over time", (run, shared) => [timelineChart(run, shared), tableBlock(run, "phases", true)]],
   ["raster", "Spikes forward, errors backward", (run, shared) => [rasterChart(run, shared)]],
-  ["energy", "Energy and power", (run, shared) => [energyChart(run, shared)]],
+  ["energy", "Energy and power", (run, shared) => [energyChart(run, shared), powerChart(run, shared)]],
 ];
 function build(data) {
   const runs = data.runs, shared = share(runs), page = document.getElementById("page");
