@@ -104,6 +104,10 @@ class TraceError(ChipsimError):
     """A run directory or trace file that cannot be read or written."""
 
 
+class CheckpointError(ChipsimError):
+    """A checkpoint that cannot be taken, read, or continued from."""
+
+
 class PluginError(ChipsimError):
     """An entry point that cannot be loaded, or a name that no entry point has."""
 

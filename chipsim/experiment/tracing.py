@@ -15,6 +15,7 @@ def make_recorder(
     directory: Path | None,
     kinds: tuple[str, ...],
     phases: tuple[str, ...] = ("none",),
+    resume: bool = False,
 ) -> Recorder:
     """Return the recorder that [trace] asks for.
 
@@ -25,6 +26,8 @@ def make_recorder(
         The run's directory.
     kinds, phases : tuple of str
         As for :class:`chipsim.trace.recorder.Recorder`.
+    resume : bool
+        Whether the directory holds the trace of a run that is to go on.
 
     Raises
     ------
@@ -48,4 +51,5 @@ def make_recorder(
         phases=phases,
         window=window,
         rows_per_part=section.rows_per_part or ROWS_PER_PART,
+        resume=resume,
     )

@@ -34,7 +34,7 @@ class HostLink:
         self.endpoint = endpoint
         self.latency_ps = latency_ps
         self.flit_ps = flit_ps
-        self._free_ps = 0
+        self.free_ps = 0
 
     def write(
         self, target: int, region: str, offset: int, words: NDArray[np.uint32], label: str
@@ -46,8 +46,8 @@ class HostLink:
             True, self.endpoint, target, memory.sram.number(region), offset, words.copy(), label
         )
         memory.expect(transfer)
-        start = max(int(simulation.env.now) + self.latency_ps, self._free_ps)
+        start = max(int(simulation.env.now) + self.latency_ps, self.free_ps)
         rows = flit_rows(transfer.words)
         simulation.transfers.send_flits(self.endpoint, target, transfer, rows, start, self.flit_ps)
-        self._free_ps = start + len(rows) * self.flit_ps
+        self.free_ps = start + len(rows) * self.flit_ps
         return transfer

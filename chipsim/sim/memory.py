@@ -113,7 +113,7 @@ class MemoryPort:
         self.incoming: dict[int, Transfer] = {}
         self.serves = False
         self.bytes_moved = 0
-        self._free_ps = 0
+        self.free_ps = 0
         self._armed = False
 
     def expect(self, transfer: Transfer) -> None:
@@ -153,8 +153,8 @@ class MemoryPort:
 
     def _reply(self, transfer: Transfer, now: int) -> None:
         words = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
-        start = max(now + self.latency_ps, self._free_ps)
-        self._free_ps = start + self.flit_ps * transfer.left
+        start = max(now + self.latency_ps, self.free_ps)
+        self.free_ps = start + self.flit_ps * transfer.left
         self.bytes_moved += 4 * len(words)
         self.simulation.transfers.send_flits(
             self.endpoint, transfer.requester, transfer, flit_rows(words), start, self.flit_ps, now

@@ -255,6 +255,10 @@ class Simulation:
             )
         return self._barriers[name]
 
+    def barriers(self) -> list[Barrier]:
+        """Return the declared barriers, in the order of their declaration."""
+        return list(self._barriers.values())
+
     def memory(self, endpoint: int) -> MemoryPort:
         """Return an endpoint's memory port."""
         return self.transfers.memory(endpoint)

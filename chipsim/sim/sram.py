@@ -70,6 +70,10 @@ class Sram:
             self._mapped.append(words)
         return self._numbers[region]
 
+    def mapped(self) -> tuple[NDArray[np.uint32], ...]:
+        """Return the words of all mapped regions, by number, as views."""
+        return tuple(self._mapped)
+
     def number(self, region: str) -> int:
         """Return the number of a mapped region."""
         if region not in self._numbers:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,6 +161,30 @@ class Tracer:
             left = network.take(np.array(full, dtype=np.int32), int(simulation.env.now))
             self.consumed(left, None)
         self.flush()
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint needs, with everything that was held back handed over."""
+        self.flush()
+        return {
+            "phase": self.phase,
+            "batch": self.batch,
+            "channel_packets": self._channel_packets,
+            "channel_flits": self._channel_flits,
+            "window_start_ps": self._window_start_ps,
+            "probe_dropped": self.probe_dropped,
+            "packets_by_software": self.packets_by_software,
+            "late": self._late,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self.phase, self.batch = int(state["phase"]), int(state["batch"])
+        self._channel_packets = state["channel_packets"]
+        self._channel_flits = state["channel_flits"]
+        self._window_start_ps = int(state["window_start_ps"])
+        self.probe_dropped = int(state["probe_dropped"])
+        self.packets_by_software = int(state["packets_by_software"])
+        self._late[:] = state["late"]
 
     def _channel_window(self) -> None:
         """Hand over what every channel carried since the last flush."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
@@ -195,6 +196,38 @@ class Transfers:
             simulation.clock.tick_at(now),
         )
         simulation.send_train(plain_sends(longs, ints, keys, payload), net)
+
+    def memories(self) -> list[tuple[int, MemoryPort]]:
+        """Return the memory ports in use, by endpoint."""
+        return sorted(self._memories.items())
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint needs while no transfer is under way."""
+        return {
+            "count": self._count,
+            "legs": np.array(list(self._legs), dtype=np.int64).reshape(-1, 2),
+            "memories": [
+                [end, int(port.serves), port.bytes_moved, port.free_ps]
+                for end, port in self._memories.items()
+            ],
+            "engines": [[end, engine.completed] for end, engine in self._engines.items()],
+            "host_free_ps": -1 if self._host is None else self._host.free_ps,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`; the network's state is to be restored after this."""
+        self._count = int(state["count"])
+        for source, target in state["legs"].tolist():
+            self._leg(source, target)
+        for end, serves, moved, free_ps in state["memories"]:
+            port = self.memory(end)
+            port.bytes_moved, port.free_ps = moved, free_ps
+            if serves:
+                port.serve()
+        for end, completed in state["engines"]:
+            self.dma(end).completed = completed
+        if state["host_free_ps"] >= 0:
+            self.host.free_ps = int(state["host_free_ps"])
 
     def _leg(self, source: int, target: int) -> int:
         leg = self._legs.get((source, target))

@@ -18,6 +18,10 @@ TICK_COLUMNS = ("start_ps", "done_ps", "busy_ps", "overrun")
 """The tick columns that these counts rest on."""
 
 
+_NUMBERS = ("ticks", "overruns", "busy_ps", "busy_max_ps", "span_max_ps")
+_ARRAYS = ("copies", "late", "hops", "waited_ps")
+
+
 class Aggregates:
     """Exact counts over all rows handed over, whatever is written.
 
@@ -71,6 +75,26 @@ class Aggregates:
         self.busy_ps += int(busy.sum())
         self.busy_max_ps = max(self.busy_max_ps, int(busy.max()))
         self.span_max_ps = max(self.span_max_ps, int((rows["done_ps"] - rows["start_ps"]).max()))
+
+    def state(self) -> dict[str, Any]:
+        """Return all counts, for a checkpoint."""
+        numbers = {name: getattr(self, name) for name in _NUMBERS}
+        arrays = {name: getattr(self, f"_{name}") for name in _ARRAYS}
+        latency = {
+            str(code): dict(zip(("values", "counts"), counts.items(), strict=True))
+            for code, counts in enumerate(self.latency)
+        }
+        return {**numbers, **arrays, "latency": latency}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        for name in _NUMBERS:
+            setattr(self, name, int(state[name]))
+        for name in _ARRAYS:
+            getattr(self, f"_{name}")[:] = state[name]
+        for code, counts in enumerate(self.latency):
+            saved = state["latency"][str(code)]
+            counts.merge(saved["values"], saved["counts"])
 
     def all_latencies(self) -> LatencyCounts:
         """Return the latencies of all kinds together."""

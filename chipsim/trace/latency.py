@@ -44,7 +44,7 @@ class LatencyCounts:
     def update(self, other: LatencyCounts) -> None:
         """Add the counts of ``other``."""
         values, counts = other.items()
-        self._merge(values, counts)
+        self.merge(values, counts)
 
     def items(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the distinct latencies, ascending [ps], and how often each occurred."""
@@ -119,9 +119,10 @@ class LatencyCounts:
         if self._filled:
             values, counts = np.unique(self._block[: self._filled], return_counts=True)
             self._filled = 0
-            self._merge(values, counts)
+            self.merge(values, counts)
 
-    def _merge(self, values: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    def merge(self, values: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Add so many of each of some distinct latencies [ps]."""
         both = np.concatenate([self._values, values])
         self._values, where = np.unique(both, return_inverse=True)
         summed = np.zeros(len(self._values), np.int64)

@@ -82,6 +82,8 @@ class Recorder:
         Names of the application's phases; rows give positions in it.
     window : Window
     rows_per_part : int
+    resume : bool
+        Take a directory with a trace, which :meth:`restore` then goes on with.
 
     Attributes
     ----------
@@ -112,6 +114,7 @@ class Recorder:
         phases: tuple[str, ...] = ("none",),
         window: Window | None = None,
         rows_per_part: int = ROWS_PER_PART,
+        resume: bool = False,
     ) -> None:
         self.level = level
         self.kinds = kinds
@@ -131,7 +134,7 @@ class Recorder:
             writer = None
             if directory is not None and LEVELS.index(level) >= LEVELS.index(lowest):
                 writer = DatasetWriter(
-                    directory / schema.directory, schema, labels, rows_per_part=rows_per_part
+                    directory / schema.directory, schema, labels, rows_per_part, resume
                 )
             return _Stream(schema, needed, labels, window, writer, count)
 
@@ -210,6 +213,30 @@ class Recorder:
             stream.drain()
             if stream.writer is not None:
                 stream.writer.close()
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint needs: all counts, and the rows that are not in closed parts."""
+        for stream in self._streams:
+            stream.drain()
+        return {
+            "sent": self._sent,
+            "counts": self._counts.state(),
+            "streams": {
+                stream.schema.name: {"watermark": stream.watermark, "writer": stream.writer.state()}
+                for stream in self._streams
+                if stream.writer is not None
+            },
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`; of the data sets, what was written after it is removed."""
+        self._sent[:] = state["sent"]
+        self._counts.restore(state["counts"])
+        for stream in self._streams:
+            if stream.writer is not None:
+                saved = state["streams"][stream.schema.name]
+                stream.watermark = int(saved["watermark"])
+                stream.writer.restore(saved["writer"])
 
     def _check(self, level: str, directory: Path | None, window: Window) -> None:
         if level not in LEVELS:

@@ -43,6 +43,8 @@ class DatasetWriter:
         For every labelled column its names, in the order of their codes.
     rows_per_part : int
         Rows of every part but the last.
+    resume : bool
+        Take a directory with parts; :meth:`restore` says which of them stay.
 
     Notes
     -----
@@ -56,6 +58,7 @@ class DatasetWriter:
         schema: TraceSchema,
         labels: Mapping[str, tuple[str, ...]] | None = None,
         rows_per_part: int = ROWS_PER_PART,
+        resume: bool = False,
     ) -> None:
         self.directory = directory
         self.schema = schema
@@ -77,7 +80,7 @@ class DatasetWriter:
         if rows_per_part < 1:
             raise TraceError(f"{directory}: got {rows_per_part} rows a part, expected at least 1")
         directory.mkdir(parents=True, exist_ok=True)
-        if any(directory.iterdir()):
+        if any(directory.iterdir()) and not resume:
             raise TraceError(
                 f"{directory}: expected an empty directory for a new data set, found files; "
                 "write into another run directory or remove them"
@@ -126,6 +129,43 @@ class DatasetWriter:
         elif not self.parts:  # a data set without rows still has its columns
             self._write({name: np.empty(0, dtype) for name, dtype in self._dtypes.items()})
         self._closed = True
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint needs: how far the data set is, and the rows in memory."""
+        held = {"waiting": self._waiting, "sorted": self._sorted}
+        return {
+            "rows": self.rows,
+            "parts": self.parts,
+            "watermark": self._watermark,
+            "sort_at": self._sort_at,
+            **{name: _join(chunks) if chunks else {} for name, chunks in held.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`; parts that were written after it are removed.
+
+        Raises
+        ------
+        TraceError
+            If a part that the state counts is missing.
+        """
+        self.rows, self.parts = int(state["rows"]), int(state["parts"])
+        self._watermark, self._sort_at = int(state["watermark"]), int(state["sort_at"])
+        waiting, ordered = dict(state["waiting"]), dict(state["sorted"])
+        self._waiting = [waiting] if waiting else []
+        self._sorted = [ordered] if ordered else []
+        self._waiting_rows, self._sorted_rows = (
+            len(rows[self.schema.time]) if rows else 0 for rows in (waiting, ordered)
+        )
+        ours = {part_name(number) for number in range(self.parts)}
+        found = {path.name for path in self.directory.iterdir()}
+        if missing := sorted(ours - found):
+            raise TraceError(
+                f"{self.directory}: {missing[0]} is missing, which the checkpoint counts on; "
+                "start the run anew"
+            )
+        for name in sorted(found - ours):
+            (self.directory / name).unlink()
 
     def _check(self, rows: Rows) -> int:
         where = f"{self.schema.name} rows"
@@ -200,8 +240,13 @@ class DatasetWriter:
                 values = pa.DictionaryArray.from_arrays(values, names)
             arrays.append(values.cast(field.type) if values.type != field.type else values)
         table = pa.Table.from_arrays(arrays, schema=self._arrow)
-        write_part(self.directory / f"part-{self.parts:06d}.parquet", table, self.schema)
+        write_part(self.directory / part_name(self.parts), table, self.schema)
         self.parts += 1
+
+
+def part_name(number: int) -> str:
+    """Return the file name of a part."""
+    return f"part-{number:06d}.parquet"
 
 
 def write_part(path: Path, table: pa.Table, schema: TraceSchema) -> None:

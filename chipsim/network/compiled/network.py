@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.errors import NetworkError
+from chipsim.errors import CheckpointError, NetworkError
 from chipsim.machine.model import Machine, PortKind
 from chipsim.machine.route import Route
 from chipsim.network.api import (
@@ -30,6 +30,10 @@ from chipsim.network.compiled.loop import run
 from chipsim.network.compiled.memory import Memory
 from chipsim.network.compiled.routes import RouteTable
 from chipsim.network.rules import Visit
+
+
+_BUILT = ("inputs", "stages", "branches", "routes", "sides")
+"""Arrays that follow from machine and routes."""
 
 
 class Network:
@@ -280,6 +284,33 @@ class Network:
         if wrong >= 0:
             raise self._no_source(int(ports[wrong]))
         return left, last
+
+    # Checkpoints --------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, NDArray[np.int64]]:
+        """Return the arrays of a quiet network, and how many routes it knows, for a checkpoint."""
+        held = self._memory.state._asdict()
+        kept = {name: array for name, array in held.items() if name not in _BUILT}
+        counts = [len(self._table), self._drops_taken]
+        return {**kept, "counts": np.array(counts, dtype=np.int64)}
+
+    def restore(self, state: Mapping[str, NDArray[np.int64]]) -> None:
+        """Continue from :meth:`state`, in a network of the same machine with the same routes.
+
+        Raises
+        ------
+        CheckpointError
+            If the state is that of another network.
+        """
+        routes, self._drops_taken = state["counts"].tolist()
+        if routes != len(self._table):
+            raise CheckpointError(
+                f"{self.machine.name}: the checkpoint's network has {routes} routes, this one "
+                f"{len(self._table)}; continue with the settings of the run that wrote it"
+            )
+        arrays = {name: array.copy() for name, array in state.items() if name != "counts"}
+        self._memory.replace(**arrays)
+        self._scalars = self._memory.state.scalars
 
     # Looking ------------------------------------------------------------------------------------
 
