@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chipsim.trace.rundir import RunDirectory
     from eventprop_apps.data.dataset import Dataset
     from eventprop_apps.kernels.factors import Factors
+    from eventprop_apps.losses.api import Loss
 
 YINYANG_LINES = 5
 """x, y, 1 − x, 1 − y and the bias line."""
@@ -162,6 +163,10 @@ class TrainingModel(ExperimentModel):
     def datasets(self) -> tuple[Dataset, Dataset]:
         """Return training and test samples."""
         raise NotImplementedError
+
+    def model_loss(self) -> Loss:
+        """Return the loss; experiments with one of their own return that."""
+        return self.loss.loss(self.model.dt_ms)
 
     def checks(self) -> list[str]:
         """Return what is wrong between fields."""

@@ -90,7 +90,7 @@ def model_of(values: TrainingModel) -> Model:
         section.layers,
         section.steps,
         section.layer_factors(),
-        values.loss.loss(section.dt_ms),
+        values.model_loss(),
         section.dtype,
         recurrent=section.recurrences(),
         regularisers=values.loss.regulariser(),
