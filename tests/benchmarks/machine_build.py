@@ -45,11 +45,13 @@ SMALL = {
 
 
 def array_bytes(machine: Machine) -> int:
-    """Return the bytes of a machine's arrays, with those of its chips, each counted once."""
+    """Return the bytes of a machine's arrays, with those of its chips and its behaviour, once each."""
     held: dict[int, int] = {}
     holders: list[object] = [machine]
     if machine.chips is not None:
         holders += [machine.chips, machine.chips.layout]
+    if machine.behaviour is not None:
+        holders.append(machine.behaviour)
     for holder in holders:
         for field in dataclasses.fields(holder):  # type: ignore[arg-type]
             value = getattr(holder, field.name)
