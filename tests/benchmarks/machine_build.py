@@ -45,7 +45,7 @@ SMALL = {
 
 
 def array_bytes(machine: Machine) -> int:
-    """Return the bytes of a machine's arrays, with those of its chips and its behaviour, once each."""
+    """Return the bytes of a machine's arrays, its chips' and its behaviour's included."""
     held: dict[int, int] = {}
     holders: list[object] = [machine]
     if machine.chips is not None:
