@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_subject(parser)
     add = parser.add_argument
     add("--place", metavar="PLACER", default="hilbert", help="default: hilbert; best: try several")
-    add("--route", metavar="ROUTER", default="default", help="default: default; best: try several")
+    add(
+        "--route",
+        metavar="ROUTER",
+        help="default: default, or best with `--place best`; best: try several",
+    )
     add(
         "--strategy",
         metavar="FILE.py:FUNCTION",
@@ -35,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--objective",
-        default="tree_hops",
-        help="what `--place best` and `--route best` make least (tree_hops)",
+        default="both",
+        help="what `--place best` and `--route best` make least: tree_hops, max_link_load or both",
     )
     add("--seed", metavar="S", type=int, default=0, help="default: 0")
     add("--keys", choices=("by-net", "by-place"), default="by-net", help="in whose order keys go")
@@ -98,7 +102,7 @@ def _trial(arguments: argparse.Namespace) -> Trial:
         subject.application,
         subject.machine,
         arguments.place,
-        arguments.route,
+        arguments.route or ("best" if arguments.place == "best" else "default"),
         arguments.seed,
         arguments.objective,
     )

@@ -47,6 +47,8 @@ def with_pes_per_tile(machine: Machine, count: int) -> Machine:
     has = int(machine.endpoint_index[pes].max(initial=0)) + 1
     if has == count:
         return machine
+    if machine.chips is not None and count < len(machine.pes()) / len(machine.chips):
+        return _fewer(machine, count)
     if has != 1 or not pes.all() or "torus" not in machine.extras:
         raise MappingError(
             "PEs per chip",
@@ -103,3 +105,18 @@ def _crowded(machine: Machine, count: int) -> Machine:
         endpoint_dma_port=np.tile(machine.endpoint_dma_port, count),
         endpoint_sink=ends(machine.endpoint_sink, new_sink),
     )
+
+
+def _fewer(machine: Machine, count: int) -> Machine:
+    """Return a machine of chips on which applications get the first ``count`` PEs of each chip."""
+    pes = machine.pes()
+    chip = machine.endpoint_chip[pes]
+    order = np.argsort(chip, kind="stable")
+    begin = np.searchsorted(chip[order], chip[order])
+    rank = np.arange(len(pes)) - begin
+    reserved = np.zeros(machine.endpoints, dtype=bool)
+    if machine.endpoint_reserved is not None:
+        reserved |= machine.endpoint_reserved
+    reserved[pes[order][rank >= count]] = True
+    name = f"{machine.name} with {count} PEs a chip"
+    return replace(machine, name=name, endpoint_reserved=reserved)

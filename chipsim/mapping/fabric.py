@@ -1,7 +1,7 @@
 """The routers of a machine as mapping algorithms see them: sites, links between them, distances.
 
-A *site* is a router that delivers to endpoints. Algorithms work on sites; endpoints come in only
-where a vertex takes one.
+A *site* is a router that delivers to endpoints; on boards of chips it is a chip, whose packet
+router branches. Algorithms work on sites; endpoints come in only where a vertex takes one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import MappingError
+from chipsim.machine.chips import Chips
 from chipsim.machine.model import Machine, PortKind
 from chipsim.mapping.tree_kernels import FAR, Grid, all_distances
 
@@ -38,6 +39,10 @@ class Fabric:
         0 for a link along a row, 1 along a column, 2 along a diagonal.
     shape : ndarray of int32, shape (3,)
         Length of closed rows and of closed columns (0: open), 1 for six neighbours.
+    step : ndarray of int16, shape (sites, sites) or (0, 0)
+        Slot of the next link towards a site, where routers find their outputs by themselves.
+    hub : int
+        Site of the packet router, -1 where there is none.
     """
 
     machine: Machine
@@ -50,6 +55,18 @@ class Fabric:
     channel: NDArray[np.int32]
     axis: NDArray[np.int8]
     shape: NDArray[np.int32]
+    step: NDArray[np.int16]
+    hub: int
+
+    @property
+    def links(self) -> int:
+        """Number of links."""
+        return int((self.channel >= 0).sum())
+
+    @property
+    def first_link(self) -> int:
+        """The lowest channel that is a link."""
+        return int(self.channel[self.channel >= 0].min())
 
     @property
     def sites(self) -> int:
@@ -98,7 +115,35 @@ def fabric(machine: Machine) -> Fabric:
     return cached
 
 
+def _of_chips(machine: Machine, chips: Chips) -> Fabric:
+    """Return the chips of a board as sites: trees branch at packet routers, links join those."""
+    alive = np.flatnonzero(chips.alive)
+    site = np.full(len(chips) + 1, -1, dtype=np.int32)  # the last one answers for "no chip"
+    site[alive] = np.arange(len(alive))
+    far = np.where(chips.link[alive] >= 0, site[chips.neighbour[alive]], -1).astype(np.int32)
+    channel = np.where(far >= 0, chips.link[alive], -1).astype(np.int32)
+    axis = np.tile(np.array([0, 2, 1, 0, 2, 1], dtype=np.int8), (len(alive), 1))
+    layout = chips.layout
+    wraps = [size if layout.wrap else 0 for size in (layout.width, layout.height)]
+    return Fabric(
+        machine=machine,
+        node=chips.pool[alive].astype(np.int32),
+        site_of=site[machine.endpoint_chip].astype(np.int32),
+        x=layout.x[alive].astype(np.int32),
+        y=layout.y[alive].astype(np.int32),
+        chip=alive.astype(np.int32),
+        far=np.ascontiguousarray(far),
+        channel=channel,
+        axis=axis,
+        shape=np.array([*wraps, 1], dtype=np.int32),
+        step=np.zeros((0, 0), dtype=np.int16),
+        hub=-1,
+    )
+
+
 def _build(machine: Machine) -> Fabric:
+    if machine.chips is not None and len(machine.chips) > 1:
+        return _of_chips(machine, machine.chips)
     far_port = machine.channel_port
     eject = machine.port_kind[far_port] == PortKind.SINK
     node = np.unique(machine.channel_node[eject]).astype(np.int32)
@@ -140,6 +185,8 @@ def _build(machine: Machine) -> Fabric:
         channel=channel,
         axis=axis,
         shape=np.array([*wraps, int((axis == 2).any())], dtype=np.int32),
+        step=np.zeros((0, 0), dtype=np.int16),
+        hub=-1,
     )
 
 

@@ -33,7 +33,8 @@ class Flow:
         Deliveries.
     tree_hops : float
         Flits per tick summed over all links: the weighted tree hops of the literature, with every
-        flit of every leg counted.
+        flit of every leg counted. A flit is what a packet without payload takes on the link (on
+        SpiNNaker's chip links 11 symbols).
     max_link_load, mean_link_load, sd_link_load : float
         Flits per tick over all links of the machine (population standard deviation).
     hottest_link : str
@@ -257,7 +258,10 @@ def _flow(
     kind: str | None,
 ) -> Flow:
     every = _load(mapping, walker, walks, phase, kind)
-    load = np.where(is_link, every, 0.0)
+    # A chip link's frame or symbol is no packet: loads count in packets without payload.
+    shortest = [cls.flits[min(cls.flits)] for cls in mapping.machine.classes]
+    unit = np.array(shortest, dtype=np.float64)[mapping.machine.channel_class]
+    load = np.where(is_link, every / unit, 0.0)
     on_links = load[is_link]
     packets = copies = hops = latency = 0.0
     worst = 0

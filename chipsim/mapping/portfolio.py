@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chipsim.errors import PluginError, did_you_mean
+import numpy as np
+
+from chipsim.errors import MappingError, PluginError, did_you_mean
 from chipsim.machine.model import Machine
-from chipsim.mapping.application import Application
+from chipsim.mapping.application import Application, Name
+from chipsim.mapping.fabric import MOST_SITES, fabric, unreachable
+from chipsim.mapping.placement.joint import place_for
+from chipsim.mapping.placement.swaps import Goal
 from chipsim.mapping.strategies import Placer
 from chipsim.mapping.trial import Trial, attempt
 
 BEST = "best"
-OBJECTIVES = ("tree_hops", "max_link_load")
-PLACERS = ("hilbert", "hilbert_bfs", "rcm", "breadth_first", "sequential", "annealing")
-ROUTERS = ("ner", "ldf", "steiner", "xy")
+OBJECTIVES = ("tree_hops", "max_link_load", "both")
+GOALS = {"tree_hops": Goal(1.0, 0.15), "max_link_load": Goal(0.4, 1.0), "both": Goal(1.0, 0.25)}
+"""Shares of hops and of link load while placing. Neither is 0: a placement that is a little longer
+and much cooler gives routers room, and the other figure should not run away."""
+
+FALLBACK = ("hilbert", "hilbert_bfs", "rcm", "breadth_first", "sequential")
+"""Tried where a machine is too large for annealing, or falls apart."""
+
+ROUTERS = ("ner", "negotiated", "ldf", "default")
 
 
 def find(
@@ -22,7 +33,7 @@ def find(
     placer: str,
     router: str,
     seed: int = 0,
-    objective: str = "tree_hops",
+    objective: str = "both",
 ) -> Trial:
     """Return the trial of ``placer`` and ``router``; ``best`` stands for a portfolio of either.
 
@@ -31,10 +42,12 @@ def find(
     application : Application
     machine : Machine
     placer, router : str
-        Strategies by name; ``best`` tries all of :data:`PLACERS` or :data:`ROUTERS`.
+        Strategies by name; ``best`` places in two levels for the objective (as ``multilevel`` does)
+        and along the Hilbert curve, and routes by all of :data:`ROUTERS`.
     seed : int
     objective : str
-        One of :data:`OBJECTIVES`; the other one decides between equals, then the order of trials.
+        One of :data:`OBJECTIVES`; the other figure decides between equals, then the order of
+        trials. ``both`` is the product of the two.
 
     Returns
     -------
@@ -51,15 +64,13 @@ def find(
     Notes
     -----
     Every placer is run once and its placement routed by every router: O(sum of the placers +
-    placers x sum of the routers).
+    placers x sum of the routers). Where the machine is too large for annealing, or falls apart,
+    :data:`FALLBACK` is tried instead.
     """
     if objective not in OBJECTIVES:
         raise PluginError(f"unknown objective {objective!r}{did_you_mean(objective, OBJECTIVES)}")
     routers = ROUTERS if router == BEST else (router,)
-    every = [
-        attempt(application, machine, name, routers[0], seed)
-        for name in (PLACERS if placer == BEST else (placer,))
-    ]
+    every = _placed(application, machine, placer, routers[0], seed, objective)
     every += [
         attempt(application, machine, first.mapping.placer, name, seed, _again(first))
         for first in every
@@ -72,16 +83,35 @@ def find(
     )
 
 
+def _placed(
+    application: Application, machine: Machine, placer: str, router: str, seed: int, objective: str
+) -> list[Trial]:
+    if placer != BEST:
+        return [attempt(application, machine, placer, router, seed)]
+
+    def joint(app: Application, where: Machine, rng: np.random.Generator) -> dict[Name, int]:
+        return place_for(app, where, rng, GOALS[objective])
+
+    simple = attempt(application, machine, FALLBACK[0], router, seed)
+    known = fabric(machine)
+    if known.sites <= MOST_SITES and not unreachable(known.distance):
+        try:
+            return [simple, attempt(application, machine, "multilevel", router, seed, joint)]
+        except MappingError:  # too large for annealing
+            pass
+    return [simple, *(attempt(application, machine, n, router, seed) for n in FALLBACK[1:])]
+
+
 def _again(trial: Trial) -> Placer:
     """Return a placer that gives a trial's placement once more."""
     return lambda application, machine, rng: trial.mapping.placement
 
 
 def _least(trials: list[Trial], objective: str) -> Trial:
-    (other,) = (name for name in OBJECTIVES if name != objective)
-
     def cost(trial: Trial) -> tuple[float, float]:
-        total = trial.metrics.total
-        return getattr(total, objective), getattr(total, other)
+        hops, load = trial.metrics.total.tree_hops, trial.metrics.total.max_link_load
+        if objective == "both":
+            return hops * load, hops
+        return (hops, load) if objective == "tree_hops" else (load, hops)
 
     return min(trials, key=cost)

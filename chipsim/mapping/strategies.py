@@ -47,9 +47,12 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "placer": {
         "annealing": "chipsim.mapping.placement.annealing:place",
+        "annealing_load": "chipsim.mapping.placement.annealing_load:place",
+        "annealing_mix": "chipsim.mapping.placement.annealing_mix:place",
         "breadth_first": "chipsim.mapping.placement.breadth_first:place",
         "hilbert": "chipsim.mapping.placement.hilbert:place",
         "hilbert_bfs": "chipsim.mapping.placement.hilbert_bfs:place",
+        "multilevel": "chipsim.mapping.placement.multilevel:place",
         "paper": "chipsim.mapping.placement.paper:place",
         "random": "chipsim.mapping.placement.random:place",
         "rcm": "chipsim.mapping.placement.rcm:place",
@@ -58,9 +61,11 @@ BUILTIN: dict[str, dict[str, str]] = {
     "router": {
         "default": "chipsim.mapping.routing.default:route",
         "ldf": "chipsim.mapping.routing.ldf:route",
+        "negotiated": "chipsim.mapping.routing.negotiated:route",
         "ner": "chipsim.mapping.routing.ner:route",
         "steiner": "chipsim.mapping.routing.steiner:route",
         "xy": "chipsim.mapping.routing.xy:route",
+        "yx": "chipsim.mapping.routing.yx:route",
     },
 }
 """Strategies of this package by stage and name; they need no entry point, so that a source tree

@@ -1,194 +1,220 @@
-"""The compiled inner loop of annealing and of local search: swaps of two places, exact costs.
-
-Every vertex and every free place is a *slot holder*: a move swaps what two slots hold (a vertex or
-nothing). The cost of a net is the number of links of its tree, grown by the very builder of the
-``ner`` router, times its weight.
-"""
+"""The compiled inner loop of annealing: swaps of two slots, exact trees and link loads."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.compiled import compiled
-from chipsim.mapping.tree_kernels import Grid, grow
+from chipsim.mapping.placement.traffic_kernel import (
+    Groups,
+    Scratch,
+    State,
+    eighth,
+    random_below,
+    renew,
+    settle,
+    shift,
+    touch,
+)
+from chipsim.mapping.tree_kernels import Grid
 
 I32 = NDArray[np.int32]
 F64 = NDArray[np.float64]
 
 
 @compiled
-def random_below(state: NDArray[np.uint64], bound: int) -> int:
-    """Return an integer of 0 to ``bound - 1`` (splitmix64, bias below 2**-20)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    z = state[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return int((z >> np.uint64(11)) % np.uint64(bound))
+def cost_of(hops: float, power: float, hops_share: float, load_share: float) -> Any:
+    """Return the logarithmic cost of weighted hops and of the 8-norm of link loads."""
+    return hops_share * np.log(hops + 1e-9) + load_share * np.log(power + 1e-9) / 8.0
 
 
 @compiled
-def net_links(
-    net: int,
-    source: I32,
-    start: I32,
-    sinks: I32,
-    site: I32,
-    grid: Grid,
-    scratch: I32,
-) -> int:
-    """Return the links of a net's tree with vertices at ``site``; -1 without a way.
+def norm(load: F64) -> float:
+    """Return the sum of eighth powers."""
+    total = 0.0
+    for link in range(len(load)):
+        total += eighth(load[link])
+    return total
 
-    ``scratch`` is int32 of shape (8, 2 * sites + 1): marks, terminals and the builder's arrays; its
-    last column of row 0 counts the calls.
-    """
-    last = scratch.shape[1] - 1
-    scratch[0, last] += 2
-    stamp = scratch[0, last]
-    home = site[source[net]]
-    count = 0
-    for i in range(start[net], start[net + 1]):
-        there = site[sinks[i]]
-        if there != home and scratch[0, there] != stamp:
-            scratch[0, there] = stamp
-            scratch[1, count] = there
-            count += 1
-    if count == 0:
-        return 0
-    size = grow(
-        2,
-        20,
-        grid,
-        home,
-        scratch[1],
-        count,
-        stamp,
-        scratch[2],
-        scratch[3],
-        scratch[4],
-        scratch[5],
-        scratch[6],
-    )
-    return size - 1 if size > 0 else -1
+
+@compiled
+def touch_all(groups: Groups, state: State, work: Scratch, vertex: int, a: int, b: int) -> None:
+    """Remember all groups of a vertex."""
+    for i in range(groups.in_start[vertex], groups.in_start[vertex + 1]):
+        touch(state, work, groups.in_group[i], a, b)
+    for i in range(groups.out_start[vertex], groups.out_start[vertex + 1]):
+        touch(state, work, groups.out_group[i], a, b)
+
+
+@compiled
+def try_swap(grid: Grid, groups: Groups, state: State, work: Scratch, a: int, b: int) -> float:
+    """Swap what slots a and b hold, trees and loads included; return the change of hops."""
+    first, second = state.holder[a], state.holder[b]
+    site_a, site_b = state.slot_site[a], state.slot_site[b]
+    work.stamps[1] += 1
+    work.counts[:] = 0
+    if first >= 0:
+        touch_all(groups, state, work, first, site_a, site_b)
+    if second >= 0:
+        touch_all(groups, state, work, second, site_a, site_b)
+    if first >= 0:
+        shift(groups, state, first, site_a, site_b)
+    if second >= 0:
+        shift(groups, state, second, site_b, site_a)
+    return renew(grid, groups, state, work, site_a, site_b)
+
+
+@compiled
+def undo_swap(groups: Groups, state: State, work: Scratch, a: int, b: int) -> None:
+    """Take a tried swap back."""
+    first, second = state.holder[a], state.holder[b]
+    site_a, site_b = state.slot_site[a], state.slot_site[b]
+    if first >= 0:
+        shift(groups, state, first, site_b, site_a)
+    if second >= 0:
+        shift(groups, state, second, site_a, site_b)
+    for i in range(work.counts[0]):  # sums of floats come back as they were
+        group = work.touched[i]
+        state.demand[group, site_a] = work.before[group, 2]
+        state.demand[group, site_b] = work.before[group, 3]
+    settle(state, work, False)
+
+
+@compiled
+def keep_swap(state: State, work: Scratch, a: int, b: int) -> None:
+    """Make a tried swap final."""
+    first, second = state.holder[a], state.holder[b]
+    state.holder[a], state.holder[b] = second, first
+    if first >= 0:
+        state.slot[first] = b
+    if second >= 0:
+        state.slot[second] = a
+    settle(state, work, True)
+
+
+@compiled
+def load_change(state: State, work: Scratch) -> float:
+    """Return the change of the sum of eighth powers by the links that a move touched."""
+    change = 0.0
+    for i in range(work.counts[2]):
+        link = work.link_list[i]
+        change += eighth(state.load[link]) - eighth(work.link_before[link])
+    return change
+
+
+@compiled
+def partner(grid: Grid, groups: Groups, state: State, random: NDArray[np.uint64], a: int) -> Any:
+    """Return a slot near one of the vertices that the vertex in slot ``a`` talks to, -1 if none."""
+    vertex = state.holder[a]
+    ins = groups.in_start[vertex + 1] - groups.in_start[vertex]
+    outs = groups.out_start[vertex + 1] - groups.out_start[vertex]
+    if ins + outs == 0:
+        return -1
+    pick = random_below(random, ins + outs)
+    if pick < ins:
+        group = groups.in_group[groups.in_start[vertex] + pick]
+        begin, end = groups.source_start[group], groups.source_start[group + 1]
+        if begin == end:
+            return -1
+        other = groups.sources[begin + random_below(random, end - begin)]
+    else:
+        group = groups.out_group[groups.out_start[vertex] + pick - ins]
+        begin, end = groups.start[group], groups.start[group + 1]
+        other = groups.sinks[begin + random_below(random, end - begin)]
+    site = state.site[other]
+    if random_below(random, 3) == 0:
+        near = grid.far[site, random_below(random, grid.far.shape[1])]
+        if near >= 0:
+            site = near
+    begin, end = state.first[site], state.first[site + 1]
+    if begin == end:
+        return -1
+    return np.int64(begin + random_below(random, end - begin))
 
 
 @compiled
 def anneal(
     moves: int,
+    batches: int,
     samples: int,
-    budget: int,
     heat: float,
-    cooling: float,
-    state: NDArray[np.uint64],
-    holder: I32,
-    slot_site: I32,
-    site: I32,
-    source: I32,
-    weight: F64,
-    start: I32,
-    sinks: I32,
-    of_start: I32,
-    of_nets: I32,
+    cold: float,
+    hops_share: float,
+    load_share: float,
+    most_work: int,
+    random: NDArray[np.uint64],
     grid: Grid,
-    scratch: I32,
+    groups: Groups,
+    state: State,
+    work: Scratch,
     figures: F64,
-) -> float:
-    """Anneal in place: ``holder`` (vertex by slot, -1 empty) and ``site`` (by vertex).
+) -> None:
+    """Anneal in place and leave the cheapest placement in ``state.holder`` and ``state.slot``.
 
-    The first ``samples`` moves are tried and undone; their spread sets the first temperature,
-    ``heat`` times the standard deviation of the changes. Then batches of ``moves`` follow, each
-    cooler by ``cooling``, until a batch at a cold temperature changes nothing or the work (sinks
-    visited) passes ``budget``. ``figures``: cost at the beginning, spread, accepted moves, work.
-    Returns the cost at the end.
+    The first ``samples`` swaps are tried and undone; their spread sets the first temperature,
+    ``heat`` times the standard deviation of the changes of cost. ``batches`` batches of ``moves``
+    follow, cooling evenly to ``cold`` times that deviation, or until ``most_work`` is done.
+    ``figures``: hops at the beginning (then at the end), best cost, accepted moves, tried moves.
     """
-    nets, slots = len(source), len(holder)
-    links = np.zeros(nets, dtype=np.int32)
-    fresh = np.zeros(nets, dtype=np.int32)
-    seen = np.zeros(nets, dtype=np.int64)
-    touched = np.zeros(nets, dtype=np.int32)
-    cost = 0.0
-    for net in range(nets):
-        links[net] = net_links(net, source, start, sinks, site, grid, scratch)
-        cost += weight[net] * links[net]
-    figures[0] = cost
-    temperature, total, squares, valid = 0.0, 0.0, 0.0, 0
-    work, tried, accepted, batch_start, cold = 0, 0, 0, 0, 0
+    slots = len(state.holder)
+    hops, power = figures[0], norm(state.load)
+    cost = cost_of(hops, power, hops_share, load_share)
     best = cost
-    best_holder = holder.copy()
-    while work < budget and cold < 3:
-        tried += 1
-        work += 1
-        a, b = random_below(state, slots), random_below(state, slots)
-        first, second = holder[a], holder[b]
-        moving = slot_site[a] != slot_site[b] and (first >= 0 or second >= 0)
-        if moving:
-            if first >= 0:
-                site[first] = slot_site[b]
-            if second >= 0:
-                site[second] = slot_site[a]
-            count = 0
-            delta = 0.0
-            for which in range(2):
-                vertex = first if which == 0 else second
-                if vertex < 0:
-                    continue
-                for i in range(of_start[vertex], of_start[vertex + 1]):
-                    net = of_nets[i]
-                    if seen[net] == tried:
-                        continue
-                    seen[net] = tried
-                    work += start[net + 1] - start[net]
-                    touched[count] = net
-                    fresh[count] = net_links(
-                        net,
-                        source,
-                        start,
-                        sinks,
-                        site,
-                        grid,
-                        scratch,
-                    )
-                    delta += weight[net] * (fresh[count] - links[net])
-                    count += 1
-            sampling = valid < samples
-            if sampling:
-                valid += 1
-                total += delta
-                squares += delta * delta
-            draw = (random_below(state, 1 << 40) + 0.5) / (1 << 40)
-            take = delta <= 0.0 or (temperature > 0.0 and draw < np.exp(-delta / temperature))
-            if take and not sampling:
-                for i in range(count):
-                    links[touched[i]] = fresh[i]
-                holder[a], holder[b] = second, first
-                cost += delta
-                accepted += delta != 0.0
-                if cost < best - 1e-9:
-                    best = cost
-                    best_holder[:] = holder
-                    cold = 0
-            else:
-                if first >= 0:
-                    site[first] = slot_site[a]
-                if second >= 0:
-                    site[second] = slot_site[b]
-            if sampling and valid == samples:
+    best_holder = state.holder.copy()
+    best_hops = hops
+    total, squares = 0.0, 0.0
+    temperature, factor = 0.0, 1.0
+    done, valid, accepted, misses, batch = 0, 0, 0, 0, 0
+    while batch < batches and work.stamps[2] < most_work and misses < 1000 * samples:
+        a = random_below(random, slots)
+        b = -1
+        if state.holder[a] >= 0 and random_below(random, 3) > 0:
+            b = partner(grid, groups, state, random, a)
+        if b < 0:
+            b = random_below(random, slots)
+        first, second = state.holder[a], state.holder[b]
+        site_a, site_b = state.slot_site[a], state.slot_site[b]
+        work.stamps[2] += 1
+        if site_a == site_b or (first < 0 and second < 0):
+            misses += 1
+            continue
+        misses = 0
+        change = try_swap(grid, groups, state, work, a, b)
+        new_power = max(0.0, power + load_change(state, work))
+        new_cost = cost_of(hops + change, new_power, hops_share, load_share)
+        delta = new_cost - cost
+        done += 1
+        if valid < samples:
+            valid += 1
+            total += delta
+            squares += delta * delta
+            undo_swap(groups, state, work, a, b)
+            if valid == samples:
                 mean = total / samples
-                figures[1] = np.sqrt(max(0.0, squares / samples - mean * mean))
-                temperature = heat * figures[1]
-                tried_batch = tried
-                batch_start = tried_batch
-        if valid >= samples and tried - batch_start >= moves:
-            batch_start = tried
-            temperature *= cooling
-            if temperature < 1e-3 * figures[1]:
-                cold += 1
-        if tried > 50 * samples and valid < samples:  # hardly any move moves anything
-            break
-    holder[:] = best_holder
-    for slot in range(slots):
-        if holder[slot] >= 0:
-            site[holder[slot]] = slot_site[slot]
-    figures[2], figures[3] = accepted, work
-    return best
+                sigma = np.sqrt(max(0.0, squares / samples - mean * mean))
+                temperature = heat * sigma
+                factor = (cold / heat) ** (1.0 / max(1, batches - 1))
+            continue
+        draw = (random_below(random, 1 << 40) + 0.5) / (1 << 40)
+        if delta <= 0.0 or (temperature > 0.0 and draw < np.exp(-delta / temperature)):
+            keep_swap(state, work, a, b)
+            hops += change
+            power = new_power
+            cost = new_cost
+            accepted += 1
+            if cost < best - 1e-12:
+                best = cost
+                best_hops = hops
+                best_holder[:] = state.holder
+        else:
+            undo_swap(groups, state, work, a, b)
+        if done % moves == 0:
+            batch += 1
+            temperature *= factor
+            power = norm(state.load)
+            cost = cost_of(hops, power, hops_share, load_share)
+    state.holder[:] = best_holder
+    figures[0], figures[1], figures[2], figures[3] = best_hops, best, accepted, done

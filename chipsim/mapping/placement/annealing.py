@@ -18,15 +18,11 @@ from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.fabric import fabric, unreachable
 from chipsim.mapping.placement import hilbert, hilbert_bfs, rcm, sequential
-from chipsim.mapping.placement.swaps import swaps
+from chipsim.mapping.placement.joint import score
+from chipsim.mapping.placement.swaps import Goal, Schedule, swaps
 
 STARTS = (hilbert.place, hilbert_bfs.place, rcm.place, sequential.place)
-HOT, WARM = 1.0, (0.1, 0.05, 0.02)
-"""First temperatures over the spread of changes: one that forgets the start, some that mend it."""
-
-HOT_EFFORT, WARM_EFFORT = 5.0, 2.0
-BUDGET = 40_000_000
-"""Most work of each of the seven runs [visited sinks]: some ten seconds."""
+SCHEDULE = Schedule(heat=1.0, cold=1e-3, batches=60, effort=1.0, work=300_000_000)
 
 
 def place(application: Application, machine: Machine, rng: np.random.Generator) -> dict[Name, int]:
@@ -52,20 +48,20 @@ def place(application: Application, machine: Machine, rng: np.random.Generator) 
 
     Notes
     -----
-    O(V**1.33 x temperatures x nets of a vertex x tree size), at most 280 million visited sinks. A
-    hot run starts from the cheapest of the four orders, at the standard deviation of 256 sampled
-    changes; warm ones at 0.1, 0.05 and 0.02 of that start from the two cheapest, and keep what is
-    good in an order that suits the graph. A step makes 5 (warm: 2) V**1.33 moves and cools by 0.9;
-    a run ends three steps below 1/1000 of the spread without improvement. Where the machine falls
-    apart the Hilbert placement is returned.
+    O(V**1.33 x temperatures x nets of a vertex x tree size), at most 300 million visited sites. 60
+    temperatures from the standard deviation of 128 sampled changes down to a thousandth of it, with
+    V**1.33 moves at each. Where the machine falls apart the Hilbert placement is returned.
     """
+    return place_for(application, machine, rng, Goal())
+
+
+def place_for(
+    application: Application, machine: Machine, rng: np.random.Generator, goal: Goal
+) -> dict[Name, int]:
+    """Anneal for a goal of hops and link load; see :func:`place`."""
     starts = [start(application, machine, rng) for start in STARTS]
     if unreachable(fabric(machine).distance):
         return starts[0]
     found = swaps(application, machine)
-    starts.sort(key=found.cost)
-    runs = [found.anneal(starts[0], rng, HOT, BUDGET, HOT_EFFORT)]
-    runs += [
-        found.anneal(begun, rng, heat, BUDGET, WARM_EFFORT) for begun in starts[:2] for heat in WARM
-    ]
-    return min(runs, key=found.cost)
+    begun = min(starts, key=lambda start: score(found.cost(start), goal))
+    return found.anneal(begun, rng, goal, SCHEDULE)

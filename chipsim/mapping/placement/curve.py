@@ -7,12 +7,15 @@ from chipsim.mapping.fabric import fabric
 
 
 def hilbert_sites(machine: Machine) -> list[int]:
-    """Return the sites along a Hilbert curve, chip by chip."""
+    """Return the sites along a Hilbert curve: over the chips of a board, or over a chip's tiles."""
     known = fabric(machine)
     order = 1
-    while order < max(machine.grid_width, machine.grid_height):
+    while order <= max(known.x.max(initial=0), known.y.max(initial=0)):
         order *= 2
-    where = zip(known.chip.tolist(), known.x.tolist(), known.y.tolist(), strict=True)
+    # Where chips are the sites the curve runs over chips, else over the tiles of each.
+    several = machine.chips is not None and len(machine.chips) > 1
+    chip = [0] * known.sites if several else known.chip.tolist()
+    where = zip(chip, known.x.tolist(), known.y.tolist(), strict=True)
     key = [(chip, hilbert_index(order, x, y)) for chip, x, y in where]
     return sorted(range(known.sites), key=key.__getitem__)
 

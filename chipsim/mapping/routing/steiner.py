@@ -70,7 +70,7 @@ def _builder(known: Fabric) -> Builder:
         for site in piece
     }
 
-    def build(source: int, terminals: NDArray[np.int32]) -> list[Step]:
+    def build(source: int, terminals: NDArray[np.int32], weight: float) -> list[Step]:
         wanted = list(dict.fromkeys([source, *terminals.tolist()]))
         if any(pieces[site] != pieces[source] for site in wanted):
             raise no_way(known, source)

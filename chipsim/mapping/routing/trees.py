@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import MachineError, MappingError, RouteError
+from chipsim.machine.chip_routes import fan_out, path_to_router
 from chipsim.machine.model import Branching, Machine, Routing
 from chipsim.machine.route import SINK, Branch, Route
 from chipsim.machine.topology import topology
 from chipsim.mapping.application import Application, Name, Net
 from chipsim.mapping.fabric import Fabric, fabric
+from chipsim.mapping.placement.groups import flits
 from chipsim.mapping.routing import default
 from chipsim.mapping.strategies import NetRoutes
 from chipsim.mapping.tree_kernels import grow
@@ -24,12 +26,19 @@ NER_RADIUS = 20
 Step: TypeAlias = tuple[int, int, int]
 """Parent site, slot of the link there, site; parents come before their children."""
 
-Builder: TypeAlias = Callable[[int, NDArray[np.int32]], list[Step]]
-"""Returns the tree from a source site to terminal sites."""
+Builder: TypeAlias = Callable[[int, NDArray[np.int32], float], list[Step]]
+"""Returns the tree from a source site to terminal sites for a net of some flits per tick."""
+
+
+def on_chips(machine: Machine) -> bool:
+    """Return whether sites are chips, whose packet routers branch."""
+    return machine.chips is not None and len(machine.chips) > 1
 
 
 def free(machine: Machine) -> bool:
     """Return whether trees may take any way: all routers go by table and branch anywhere."""
+    if on_chips(machine):
+        return True
     known = fabric(machine)
     return bool(
         np.isin(machine.node_routing[known.node], (Routing.TABLE, Routing.SOURCE)).all()
@@ -43,21 +52,22 @@ def route_by(
 ) -> dict[Name, NetRoutes]:
     """Route every net along the trees of ``build`` where the machine leaves a choice.
 
-    DMA nets, and all nets of a machine whose routers choose outputs by themselves (SpiNNaker2 on
-    the chip, ``noc.routing = "xy"``), get the default router's routes. ``noc_direct`` nets have one
-    route per tile.
+    DMA nets, direct packets between PEs of boards, and all nets of a machine whose routers choose
+    outputs by themselves (SpiNNaker2 on the chip, ``noc.routing = "xy"``), get the default router's
+    routes. ``noc_direct`` nets have one route per tile.
 
     Raises
     ------
     MappingError
         Naming every net that cannot be routed.
     """
-    choice = free(machine)
+    choice, chips = free(machine), on_chips(machine)
     found: dict[Name, NetRoutes] = {}
     problems = []
     for net in application.nets:
         try:
-            if net.dma or not choice:
+            single = net.dma or (chips and application.transport_of(net) == "noc_direct")
+            if single or not choice:
                 found[net.name] = default.route_net(application, placement, machine, net)
             else:
                 found[net.name] = _net(application, placement, machine, net, build)
@@ -76,7 +86,7 @@ def grown(known: Fabric, mode: int, radius: int = NER_RADIUS) -> Builder:
     path = np.empty(2 * known.sites, dtype=np.int32)
     calls = 0
 
-    def build(source: int, terminals: NDArray[np.int32]) -> list[Step]:
+    def build(source: int, terminals: NDArray[np.int32], weight: float) -> list[Step]:
         nonlocal calls
         calls += 1
         size = grow(
@@ -125,17 +135,47 @@ def _net(
     if application.transport_of(net) == "noc_direct":
         groups = [[site] for site in sites]
     start = int(known.site_of[source])
+    weight = (net.weight() if net.packets_per_tick else 1.0) * flits(known, net)
+    if on_chips(machine):
+        steps = build(start, np.array(sites, dtype=np.int32), weight)
+        return (_chip_route(known, source, steps, by_site, net.payload_bits),)
     return tuple(
         as_route(
             known,
             int(machine.endpoint_port[source]),
             start,
-            build(start, np.array(group, dtype=np.int32)),
+            build(start, np.array(group, dtype=np.int32), weight),
             {site: by_site[site] for site in group},
             net.payload_bits,
         )
         for group in groups
     )
+
+
+def _chip_route(
+    known: Fabric,
+    source: int,
+    steps: Sequence[Step],
+    ends: Mapping[int, list[int]],
+    payload_bits: int,
+) -> Route:
+    """Return a tree of chips as a route: at each packet router links first, then its own chip."""
+    machine, topo = known.machine, topology(known.machine)
+    path = path_to_router(machine, source)
+    stages: list[list[Branch]] = [[Branch(c, i + 1)] for i, c in enumerate(path)]
+    start = int(known.site_of[source])
+    at_pool = {start: len(stages)}
+    stages.append([])
+    for parent, slot, site in steps:
+        link = int(known.channel[parent, slot])
+        stages[at_pool[parent]].append(Branch(link, len(stages)))
+        stages.append([Branch(topo.out[topo.far[link]][0], len(stages) + 1)])
+        at_pool[site] = len(stages)
+        stages.append([])
+    for site, members in ends.items():
+        fan_out(machine, int(known.chip[site]), at_pool[site], members, stages)
+    frozen = tuple(tuple(stage) for stage in stages)
+    return Route(int(machine.endpoint_port[source]), frozen, payload_bits)
 
 
 def as_route(

@@ -1,0 +1,173 @@
+"""Placement in two levels: clusters that fill a router each, their places, then single vertices.
+
+Clusters come from the application's own order (layered nets, replicas) and from recursive
+bisection polished by connectivity (graphs in no order), with and without spare room; they are
+placed by annealing of exact trees and link loads, and the best one is refined vertex by vertex.
+What a graph is called or how large it is plays no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.machine.model import Machine
+from chipsim.mapping.application import Application, Name
+from chipsim.mapping.placement import hilbert
+from chipsim.mapping.placement.clusters import clustered, coarse, polished
+from chipsim.mapping.placement.curve import hilbert_sites
+from chipsim.mapping.placement.swaps import Board, Goal, Schedule, Swaps, swaps
+
+I32 = NDArray[np.int32]
+
+SLACK = (1.0, 1.1, 1.25)
+"""Clusters over the least number of them: spare places shorten the trees of irregular graphs."""
+
+SEEDS = 3
+KEPT = 3
+"""Candidates that are placed with more effort."""
+
+QUICK = Schedule(1.0, 1e-3, 40, 1.0, 40_000_000)
+LONG = Schedule(1.0, 1e-3, 60, 4.0, 150_000_000)
+FINE = Schedule(0.01, 3e-4, 30, 0.4, 120_000_000)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Clusters on sites.
+
+    Attributes
+    ----------
+    cost : float
+        Logarithm of weighted hops and greatest link load, in the shares of the goal.
+    part : ndarray of int32, shape (vertices,)
+        Cluster of each movable vertex, -1 for the others.
+    board : Board
+        Its things are the clusters, then the vertices that do not move.
+    holder : ndarray of int32
+        Cluster on each slot of ``board``.
+    """
+
+    cost: float
+    part: I32
+    board: Board
+    holder: I32
+
+
+def place_for(
+    application: Application, machine: Machine, rng: np.random.Generator, goal: Goal
+) -> dict[Name, int]:
+    """Return a placement with little of what ``goal`` weighs.
+
+    Parameters
+    ----------
+    application : Application
+    machine : Machine
+    rng : numpy.random.Generator
+    goal : Goal
+
+    Raises
+    ------
+    MappingError
+        If the application does not fit, or is too large for annealing.
+
+    Notes
+    -----
+    O(candidates x clusters**1.33 x temperatures x trees of a cluster + V**1.33 x temperatures x
+    trees of a vertex).
+    """
+    begun = hilbert.place(application, machine, rng)
+    known = swaps(application, machine)
+    holder = known.holder(begun)
+    movable = np.sort(holder[holder >= 0])
+    if len(movable) < 2 or not len(known.board.groups.way):
+        return begun
+    ends = [holder]
+    found = [
+        _on_sites(known, part, count, rng, goal) for part, count in _parts(known, movable, rng)
+    ]
+    found.sort(key=lambda candidate: candidate.cost)
+    found = [_again(candidate, rng, goal) for candidate in found[:KEPT]]
+    if found:
+        ends.append(_spread(known, min(found, key=lambda candidate: candidate.cost)))
+    best = min(ends, key=lambda held: score(known.board.cost(held), goal))
+    return known.placement(known.board.anneal(best, rng, goal, FINE), begun)
+
+
+def score(figures: tuple[float, float], goal: Goal) -> float:
+    """Return the logarithmic cost of (weighted hops, greatest link load)."""
+    hops, load = figures
+    return float(goal.hops * np.log(hops + 1e-9) + goal.load * np.log(load + 1e-9))
+
+
+def _room(known: Swaps) -> tuple[int, I32]:
+    """Return the vertices of a cluster, and the sites that can take one."""
+    free = np.bincount(known.board.slot_site, minlength=known.board.known.sites)
+    size = int(np.median(free[free > 0]))
+    return size, np.flatnonzero(free >= size).astype(np.int32)
+
+
+def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I32, int]]:
+    """Return candidates of clusters: (part of each vertex, number of clusters)."""
+    size, sites = _room(known)
+    least = -(-len(movable) // size)
+    found: list[tuple[I32, int]] = []
+    if least > len(sites):
+        return found
+    for count in dict.fromkeys(min(len(sites), int(np.ceil(least * slack))) for slack in SLACK):
+        whole = np.full(len(known.board.fixed), -1, dtype=np.int32)
+        # Chunks of the application's order: full ones, and even ones.
+        whole[movable] = np.arange(len(movable)) * count // len(movable)
+        if np.bincount(whole[movable]).max() <= size:
+            found.append((whole, count))
+        room = [size] * count
+        tries = []
+        for seed in range(SEEDS):
+            part = clustered(known.board.groups, movable.tolist(), room, seed)
+            if np.bincount(part[movable], minlength=count).max() <= size:
+                tries.append(polished(known.board.groups, part, room, rng, 150.0, 1.5))
+        tries.sort(key=lambda item: item[1])
+        found += [(part, count) for part, _ in tries[:2]]
+    return found
+
+
+def _on_sites(
+    known: Swaps, part: I32, count: int, rng: np.random.Generator, goal: Goal
+) -> Candidate:
+    """Place clusters along the Hilbert curve and anneal."""
+    _, sites = _room(known)
+    still = np.flatnonzero(part < 0)
+    number = part.copy()
+    number[still] = count + np.arange(len(still))
+    groups = coarse(known.board.groups, number, count + len(still))
+    fixed = np.full(count + len(still), -1, dtype=np.int32)
+    fixed[count:] = known.board.fixed[still]
+    board = Board(known.board.known, groups, fixed, sites)
+    slot = {site: i for i, site in enumerate(sites.tolist())}
+    order = [slot[s] for s in hilbert_sites(known.board.known.machine) if s in slot]
+    holder = np.full(len(sites), -1, dtype=np.int32)
+    holder[order[:count]] = np.arange(count)
+    return _again(Candidate(0.0, part, board, holder), rng, goal, QUICK)
+
+
+def _again(
+    candidate: Candidate, rng: np.random.Generator, goal: Goal, schedule: Schedule = LONG
+) -> Candidate:
+    held = candidate.board.anneal(candidate.holder, rng, goal, schedule)
+    cost = score(candidate.board.cost(held), goal)
+    return Candidate(cost, candidate.part, candidate.board, held)
+
+
+def _spread(known: Swaps, candidate: Candidate) -> I32:
+    """Return the vertex in each slot: clusters' vertices on the slots of their sites."""
+    site = {c: int(candidate.board.slot_site[i]) for i, c in enumerate(candidate.holder.tolist())}
+    following = np.searchsorted(known.board.slot_site, np.arange(known.board.known.sites + 1))
+    holder = np.full(len(known.slots), -1, dtype=np.int32)
+    for vertex, cluster in enumerate(candidate.part.tolist()):
+        if cluster >= 0:
+            at = site[cluster]
+            holder[following[at]] = vertex
+            following[at] += 1
+    return holder
