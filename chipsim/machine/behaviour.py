@@ -58,6 +58,9 @@ class Behaviour:
     node_wait2_ps : ndarray of int64, shape (nodes,) or None
         How long a packet that waited ``node_wait_ps`` in vain may ask for its detour [ps]; 0 where
         it is dropped at once (no emergency routing).
+    node_issue_ps : ndarray of int64, shape (nodes,) or None
+        After how long a packet that was granted an output has left its FIFO [ps], because outputs
+        have registers of their own; 0 where it stays until it has been sent.
     reinjection : Reinjection or None
     dump_ports : ndarray of int32 or None
         Sink ports that belong to no endpoint: what arrives there is dropped. Packets end there
@@ -69,6 +72,7 @@ class Behaviour:
     node_wait2_ps: I64 | None = None
     reinjection: Reinjection | None = None
     dump_ports: I32 | None = None
+    node_issue_ps: I64 | None = None
 
     def check(self, name: str, nodes: int, channels: int) -> None:
         """Raise MachineError for arrays of another shape, and figures out of range.
@@ -77,7 +81,12 @@ class Behaviour:
         ------
         MachineError
         """
-        rows = {"channel_error": channels, "channel_detour": channels, "node_wait2_ps": nodes}
+        rows = {
+            "channel_error": channels,
+            "channel_detour": channels,
+            "node_wait2_ps": nodes,
+            "node_issue_ps": nodes,
+        }
         for field in fields(self):
             array = getattr(self, field.name)
             expected = rows.get(field.name)

@@ -13,6 +13,7 @@ from chipsim.machine.chips import Chips
 from chipsim.machine.description import Description
 from chipsim.machine.model import ChannelClass, Machine
 from chipsim.machine.parts import UNBOUNDED, FullPolicy, PortKind
+from chipsim.machine.spinnaker2 import per_cycle
 from chipsim.units import cycles, ns
 
 I32 = NDArray[np.int32]
@@ -38,9 +39,14 @@ def equip(machine: Machine) -> Machine:
     monitors = None
     if "router.reinjection" in figures and figures.flag("router.reinjection"):
         machine, monitors = _monitors(machine, chips, figures)
-    if error is None and wait2 is None and monitors is None:
+    issue = None
+    if machine.lut is None:  # SpiNNaker1: outputs have registers, a FIFO passes one packet a cycle
+        issue = np.zeros(machine.nodes, dtype=np.int64)
+        rate = figures.number("router.mc_packets_per_cycle")
+        issue[chips.pool] = per_cycle(figures.number("router.clock_mhz"), rate)
+    if error is None and wait2 is None and monitors is None and issue is None:
         return machine
-    behaviour = Behaviour(error, detour, wait2, monitors)
+    behaviour = Behaviour(error, detour, wait2, monitors, node_issue_ps=issue)
     behaviour.check(machine.name, machine.nodes, machine.channels)
     return replace(machine, behaviour=behaviour)
 

@@ -193,7 +193,10 @@ def _with_behaviour(
         ports[list(monitors)] = list(monitors.values())
         read, interval = (dice.one_of((1, 2, 6)) * GRID_PS for _ in range(2))
         reinjection = Reinjection(ports, read, interval, dice.integer(1, 3))
-    if not (drops or errs or dumps):
+    issue = np.zeros(machine.nodes, dtype=np.int64)
+    for node in dice.some_of(range(machine.nodes), 60) if dice.percent(15) else []:
+        issue[node] = dice.one_of((1, 2, 5)) * GRID_PS // 2
+    if not (drops or errs or dumps or issue.any()):
         return machine
     behaviour = Behaviour(
         channel_error=errors if errs else None,
@@ -201,6 +204,7 @@ def _with_behaviour(
         node_wait2_ps=second if drops else None,
         reinjection=reinjection,
         dump_ports=np.array(dumps, dtype=np.int32) if dumps else None,
+        node_issue_ps=issue if issue.any() else None,
     )
     return replace(machine, behaviour=behaviour)
 

@@ -25,8 +25,10 @@ from chipsim.network.compiled.layout import (
     HOPS,
     INPUT_COUNT,
     INPUTS,
+    ISSUE,
     LAST_END,
     LATENCY,
+    LINE_STRIDE,
     LOG_COUNT,
     LOG_STRIDE,
     MASK,
@@ -36,6 +38,7 @@ from chipsim.network.compiled.layout import (
     MODE_PLAIN,
     MODE_POOL,
     MODE_STALL,
+    NET,
     NEVER,
     NONE,
     OPEN,
@@ -68,7 +71,7 @@ def arbitrate(net: State, now: int) -> None:
             continue
         if net.channels[channel + MODE] == MODE_PLAIN:
             port = net.inputs[first_input(net, channel, net.channels[channel + REQUESTS])]
-            grant(net, channel, port, net.ports[port + HEAD], now, 0)
+            grant(net, channel, port, net.ports[port + HEAD], now, 0, 0)
         else:
             choose_and_grant(net, channel, now)
     net.scalars[DIRTY_COUNT] = 0
@@ -102,8 +105,12 @@ def choose_and_grant(net: State, channel: int, now: int) -> None:
         port = net.inputs[at]
         copy = candidate(net, port, channel, now)
         if credit <= now or net.packets[net.copies[copy + PACKET] + MEMORY] != 0:
-            lost = note(net, channel, copy) if mode & MODE_NOTED else 0
-            grant(net, channel, port, copy, now, lost)
+            lost = 0
+            issue = 0
+            if mode & MODE_NOTED:
+                lost = note(net, channel, copy)
+                issue = net.lines[channel // CHANNEL_STRIDE * LINE_STRIDE + ISSUE]
+            grant(net, channel, port, copy, now, lost, issue)
             return
         left &= ~net.ports[port + BIT]
     if credit < NEVER:
@@ -135,8 +142,12 @@ def still_asks(net: State, port: int, channel: int, copy: int, now: int) -> bool
 
 
 @inlined
-def grant(net: State, channel: int, port: int, copy: int, now: int, lost: int) -> None:
-    """Grant the output to the copy's first branch on it; ``lost`` frames must be sent again."""
+def grant(net: State, channel: int, port: int, copy: int, now: int, lost: int, issue: int) -> None:
+    """Grant the output to the copy's first branch on it.
+
+    ``lost`` frames must be sent again; ``issue`` is when the copy is done here, 0 where that is
+    the end of its transmission.
+    """
     channels, copies, branches = net.channels, net.copies, net.branches
     bit = branch_on(net, copy, channel)
     branch = net.stages[copies[copy + STAGE]] + bit * BRANCH_STRIDE
@@ -157,7 +168,8 @@ def grant(net: State, channel: int, port: int, copy: int, now: int, lost: int) -
     hop = net.ports[port + HOP]
     if copies[copy + LAST_END] < 0:
         net.scalars[PACKET_HOPS] += hop
-    launch(net, channel, port, copy, left, branch, end, arrival, hop, now)
+    done = now + issue if issue > 0 else end
+    launch(net, channel, port, copy, left, branch, done, arrival, hop, now)
 
 
 @inlined
@@ -193,7 +205,7 @@ def launch(
     copy: int,
     left: int,
     branch: int,
-    end: int,
+    done: int,
     arrival: int,
     hop: int,
     now: int,
@@ -202,7 +214,7 @@ def launch(
     copies = net.copies
     hops = copies[copy + HOPS] + hop
     waited = copies[copy + WAITED] + now - copies[copy + ARRIVED]
-    last_end = max(end, copies[copy + LAST_END])
+    last_end = max(done, copies[copy + LAST_END])
     there = copy
     if left == 0:
         leave(net, port, copy, last_end)
@@ -234,4 +246,5 @@ def log_hop(net: State, channel: int, copy: int, now: int, arrival: int) -> None
     log[at + 3] = net.copies[copy + ARRIVED]
     log[at + 4] = now
     log[at + 5] = arrival
+    log[at + 6] = net.packets[packet + NET]
     net.scalars[LOG_COUNT] += 1

@@ -261,6 +261,8 @@ def _noted(machine: Machine) -> NDArray[np.bool_]:
         noted |= behaviour.channel_error > 0
     if behaviour is not None and behaviour.channel_detour is not None:
         noted[behaviour.channel_detour[behaviour.channel_detour[:, 0] >= 0, 0]] = True
+    if behaviour is not None and behaviour.node_issue_ps is not None:
+        noted |= behaviour.node_issue_ps[machine.channel_node] > 0
     return noted
 
 
@@ -271,6 +273,9 @@ def _lines(machine: Machine) -> I64:
     if behaviour is not None and behaviour.channel_error is not None:
         limits = [threshold(chance) for chance in behaviour.channel_error.tolist()]
         field(lines, at.LINE_STRIDE, at.ERROR_LIMIT)[: len(limits)] = limits
+    if behaviour is not None and behaviour.node_issue_ps is not None:
+        issue = behaviour.node_issue_ps[machine.channel_node]
+        field(lines, at.LINE_STRIDE, at.ISSUE)[: len(issue)] = issue
     return lines
 
 

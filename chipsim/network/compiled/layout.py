@@ -66,6 +66,7 @@ PORT_COUNT = 43
 ROUTE_COUNT = 44
 INBOX_COUNT = 45
 ERROR_SEED = 46
+QUEUE_PEAKS = 47  # whether queues are measured
 BITMAP = 48  # occupancy of the wheel, one bit a slot
 SLOTS = 1024
 BITMAP_WORDS = SLOTS // 64
@@ -120,15 +121,19 @@ MODE_STALL = 2  # flag: far port is a stalling sink, whose slots memory packets 
 MODE_NOTED = 4  # flag: at its grants something is drawn or counted (see ``notes``)
 
 # --- further records of channels and ports, of machines with a Behaviour -----------------------
-LINE_STRIDE = 4  # by channel
+LINE_STRIDE = 8  # by channel
 ERROR_LIMIT = 0  # draws below it hit a frame; 0: no errors
 RESENT = 1
 EMERGENCY = 2
 GIVEN_UP_HERE = 3  # branches that asked for it too long
-PATIENCE_STRIDE = 4  # by port
+ISSUE = 4  # when a granted packet has left its FIFO; 0: with the end of its transmission
+PATIENCE_STRIDE = 8  # by port
 SECOND_WAIT = 0  # how long a packet may ask for its detours; 0: no emergency routing
 MONITOR = 1  # record of the monitor that reads what is given up, or NONE
 GIVEN_UP = 2
+QUEUE_NEXT = 3  # LINK: first copy of its list that is not counted in QUEUE, or NONE
+QUEUE = 4  # copies that wait, as far as counted; an inbox's are in its COUNT
+QUEUE_PEAK = 5
 MONITOR_STRIDE = 16
 MONITOR_PORT = 0  # through which it sends
 REGISTER_FREE = 1  # when the router's register can take the next packet
@@ -224,7 +229,7 @@ ROUTE_LEAVES = 2
 ROUTE_MEMORY = 3
 
 # --- hop log ------------------------------------------------------------------------------------
-LOG_STRIDE = 6  # source, seq, channel, arrived, granted, far
+LOG_STRIDE = 7  # source, seq, channel, arrived, granted, far, net
 
 # --- what a kernel returns ----------------------------------------------------------------------
 DONE = 0

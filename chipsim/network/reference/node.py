@@ -44,6 +44,8 @@ class Node:
         How long a packet may ask, -1 for as long as it takes.
     second_wait_ps : int
         How long it may then ask for its detours.
+    issue_ps : int
+        After how long a granted copy is done here; 0: with the end of its transmission.
     monitor : Monitor or None
         Who reads what is given up.
     inputs : list of Port
@@ -70,6 +72,8 @@ class Node:
         behaviour = machine.behaviour
         second = None if behaviour is None else behaviour.node_wait2_ps
         self.second_wait_ps = 0 if second is None else int(second[number])
+        issue = None if behaviour is None else behaviour.node_issue_ps
+        self.issue_ps = 0 if issue is None else int(issue[number])
         self.monitor: Monitor | None = None
         self.inputs: list[Port] = []
         self.outputs: dict[int, Output] = {}
@@ -139,7 +143,11 @@ class Node:
         far_ps = output.busy_until_ps - output.flit_ps + output.latency_ps
         self._account.granted(copy, limb.channel, now, far_ps)
         self._launch(output, copy, limb, far_ps)
-        self._clock.at(output.busy_until_ps, ARRIVAL, lambda: self._transmitted(port, copy))
+        done_ps = output.busy_until_ps
+        if self.issue_ps > 0:
+            self._clock.at(done_ps, ARRIVAL, self.ring)
+            done_ps = now + self.issue_ps
+        self._clock.at(done_ps, ARRIVAL, lambda: self._done(port, copy))
 
     def _frames_hit(self, output: Output, limb: Limb) -> int:
         """Count frames that are hit on their way and must be sent again."""
@@ -172,8 +180,8 @@ class Node:
         else:
             output.far.node.arrive(output.far, copy)
 
-    def _transmitted(self, port: Port, copy: Copy) -> None:
-        """End one branch's transmission: the output is idle, and the copy may be done."""
+    def _done(self, port: Port, copy: Copy) -> None:
+        """End one branch's transmission (the output is idle), or issue; the copy may be done."""
         copy.sending -= 1
         self.ring()
         if not copy.pending and copy.sending == 0:
