@@ -18,6 +18,7 @@ from chipsim.errors import ProgramError, StalledError, did_you_mean
 from chipsim.machine.route import Route
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
+from chipsim.seeds import derive
 from chipsim.sim import provenance
 from chipsim.sim.barrier import Barrier
 from chipsim.sim.clock import TickClock
@@ -109,7 +110,10 @@ class Simulation:
         self.watches = Watches(self)
         self.network = make_network(
             network, self.machine, self.env, self.watches.notify,
-            NetworkOptions(hop_log=recorder is not None and recorder.writes_hops),
+            NetworkOptions(
+                hop_log=recorder is not None and recorder.writes_hops,
+                error_seed=derive(mapping.seed, "link errors"),
+            ),
         )  # fmt: skip
         self._build_pes(programs)
         self.tracer = Tracer(self, recorder)

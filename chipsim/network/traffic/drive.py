@@ -134,7 +134,8 @@ def run_traffic(
     """
     if network == "compiled":
         compile_network()
-    return _Run(machine, workload, span, network, parcel, progress).result(pattern, rate, seed)
+    run = _Run(machine, workload, span, network, parcel, progress, seed)
+    return run.result(pattern, rate, seed)
 
 
 class _Run:
@@ -148,6 +149,7 @@ class _Run:
         network: str = "compiled",
         parcel: Parcel = _SPIKE,
         progress: Progress | None = None,
+        seed: int = 0,
     ) -> None:
         self.machine = machine
         self.workload = workload
@@ -164,6 +166,7 @@ class _Run:
             window_end_ps=self.end_ps,
             bin_ps=self.bin_ps,
             bins=bins,
+            error_seed=seed,
         )
         self.network = make_network(network, machine, options)
         self.book = RouteBook(self.network, workload, parcel)
