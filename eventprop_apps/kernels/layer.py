@@ -146,8 +146,12 @@ def _backward(
     for r in range(rows.size):
         jumps, moved, first[r] = backward_row(
             weights, neuron, spikes, values, inputs, input_errors, counts, gradient, factors,
-            rows[r], steps[r], first_line,
+            rows[r], steps[r], first_line < weights.shape[2],
         )  # fmt: skip
+        while first[r] < counts[rows[r], INPUT_CURSOR] and (
+            inputs[rows[r], INPUT_INDEX, first[r]] < first_line
+        ):
+            first[r] += 1  # a step's inputs are recorded by line: the others are its last ones
         ptr[r + 1] = ptr[r] + counts[rows[r], INPUT_CURSOR] - first[r]
         ops[r, ADJOINT_UPDATE] = n_out
         ops[r, ADJOINT_JUMP] = jumps

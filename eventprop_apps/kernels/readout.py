@@ -149,7 +149,7 @@ def readout_back_row(
     step_weights: Floats,
     row: int,
     i: int,
-    first_line: int,
+    want_errors: bool,
 ) -> tuple[int, int, int]:
     """Do adjoint step ``i`` of one row.
 
@@ -172,11 +172,9 @@ def readout_back_row(
     own = gradient[0 if gradient.shape[0] == 1 else row]
     moved = subtract_gradient(neuron, inputs, counts, own, factors, row, i)
     first = int(counts[row, INPUT_CURSOR])
-    shared = weights[0 if weights.shape[0] == 1 else row]
-    if first_line < shared.shape[1]:
-        first = answer_inputs(
-            shared, neuron, inputs, input_errors, counts, factors, row, i, first_line
-        )
+    if want_errors:
+        shared = weights[0 if weights.shape[0] == 1 else row]
+        first = answer_inputs(shared, neuron, inputs, input_errors, counts, factors, row, i)
     return sources, moved, first
 
 
@@ -220,7 +218,7 @@ def _backward(
     step_weights: Floats,
     steps: Longs,
     rows: Longs,
-    first_line: int,
+    want_errors: bool,
     ops: Longs,
 ) -> tuple[Longs, Ints, Floats]:
     n_out = weights.shape[1]
@@ -229,7 +227,7 @@ def _backward(
     for r in range(rows.size):
         sources, moved, first[r] = readout_back_row(
             weights, neuron, inputs, input_errors, counts, gradient, factors, error, best,
-            step_weights, rows[r], steps[r], first_line,
+            step_weights, rows[r], steps[r], want_errors,
         )  # fmt: skip
         ptr[r + 1] = ptr[r] + counts[rows[r], INPUT_CURSOR] - first[r]
         ops[r, ADJOINT_UPDATE] = n_out
@@ -288,7 +286,7 @@ def readout_backward_rows(
     ptr, index, value = _backward(
         state.weights, state.neuron, state.inputs, state.input_errors, state.counts,
         state.gradient, factors, readout.error, readout.best, readout.weights, steps, at,
-        0 if want_errors else state.n_in, ops,
+        want_errors, ops,
     )  # fmt: skip
     step = np.repeat(steps - 1, np.diff(ptr)).astype(np.int32)
     return ptr, index, step, value, ops

@@ -182,6 +182,7 @@ def take_jumps(
     Returns the range of these spikes in the record. Spikes of still later steps, which a caller
     that leaves out steps would leave behind, are passed over.
     """
+    threshold = factors[THRESHOLD]  # 1 by default, which changes no bit below
     hi = int(counts[row, SPIKE_CURSOR])
     while hi > 0 and spikes[row, SPIKE_STEP, hi - 1] > step + 1:
         hi -= 1
@@ -189,7 +190,7 @@ def take_jumps(
     while lo > 0 and spikes[row, SPIKE_STEP, lo - 1] == step + 1:
         lo -= 1
         n = spikes[row, SPIKE_NEURON, lo]
-        kept = factors[THRESHOLD] * neuron[row, LAMBDA_V, n]  # the same bits where it is 1
+        kept = threshold * neuron[row, LAMBDA_V, n]
         jump = (kept + values[row, SPIKE_ERROR, lo]) / values[row, SPIKE_VDOT, lo]
         values[row, SPIKE_JUMP, lo] = jump
         if jump != 0:
@@ -243,24 +244,19 @@ def answer_inputs(
     factors: Floats,
     row: int,
     i: int,
-    first_line: int,
 ) -> int:
     """Write ``E_below[i-1] = W^T (lambda_V[i] - lambda_I[i])`` of the inputs of step ``i - 1``.
 
-    Only lines from ``first_line`` on are answered; a step's inputs are recorded by line, so they
-    are its last ones. Returns the first place of these inputs in the record; the last is the
-    input cursor.
+    Returns the first place of these inputs in the record; the last is the input cursor.
     """
     lambda_i = neuron[row, LAMBDA_I]
     lambda_v = neuron[row, LAMBDA_V]
     k = int(counts[row, INPUT_CURSOR])
     while k > 0 and inputs[row, INPUT_STEP, k - 1] == i - 1:
-        j = inputs[row, INPUT_INDEX, k - 1]
-        if j < first_line:
-            break
         k -= 1
         acc = factors[ZERO]
         if counts[row, ACTIVE] != 0:
+            j = inputs[row, INPUT_INDEX, k]
             for n in range(lambda_i.size):
                 acc += weights[n, j] * (lambda_v[n] - lambda_i[n])
         input_errors[row, k] = acc
@@ -280,9 +276,9 @@ def backward_row(
     factors: Floats,
     row: int,
     i: int,
-    first_line: int,
+    want_errors: bool,
 ) -> tuple[int, int, int]:
-    """Do adjoint step ``i`` of one row; input lines from ``first_line`` on are answered.
+    """Do adjoint step ``i`` of one row.
 
     Returns the number of jumps, the number of inputs whose gradient moved, and the first place
     of the answered inputs in the record (the last is the input cursor).
@@ -295,9 +291,7 @@ def backward_row(
     own = gradient[0 if gradient.shape[0] == 1 else row]
     moved = subtract_gradient(neuron, inputs, counts, own, factors, row, i)
     first = int(counts[row, INPUT_CURSOR])
-    shared = weights[0 if weights.shape[0] == 1 else row]
-    if first_line < shared.shape[1]:
-        first = answer_inputs(
-            shared, neuron, inputs, input_errors, counts, factors, row, i, first_line
-        )
+    if want_errors:
+        shared = weights[0 if weights.shape[0] == 1 else row]
+        first = answer_inputs(shared, neuron, inputs, input_errors, counts, factors, row, i)
     return hi - lo, moved, first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -145,7 +145,6 @@ def run_batch(
     judge: Any = loss or TTFSLoss()
     first = network.forward(events)
     outputs = network.outputs(first, events.steps, judge.reads)
-    batch = BatchResult(first, [], None, outputs)
     if labels is not None:
         right = check_labels(labels, samples, head_sizes(judge, n_out))
         wanted = check_targets(judge, targets, samples, n_out)
@@ -158,8 +157,8 @@ def run_batch(
             raise DataError(f"output_error: got shape {error.shape}, expected ({samples}, {n_out})")
         errors, total = given_errors(outputs, error), None
     else:
-        return batch
+        return BatchResult(first, [], None, outputs)
     gradients = network.backward(first, errors, events.steps, reads=judge.reads)
     if total is not None:
         total += sum(float(sum(part.tolist())) for part in network.regulariser_shares)
-    return replace(batch, gradients=gradients, loss=total)
+    return BatchResult(first, gradients, total, outputs)

@@ -86,7 +86,7 @@ def general_backward_pass(
     steps: int,
     rows: int,
     below: int,
-    first_line: int,
+    want_errors: bool,
     total: Floats,
 ) -> None:
     """Run adjoint steps T-2 .. 0 of a layer that may be recurrent or regularised.
@@ -103,7 +103,7 @@ def general_backward_pass(
         for i in range(steps - 2, -1, -1):
             _, _, first = backward_row(
                 weights, neuron, spikes, values, inputs, input_errors, counts, scratch, factors,
-                row, i, first_line,
+                row, i, want_errors,
             )  # fmt: skip
             for k in range(first, counts[row, INPUT_CURSOR]):
                 own = inputs[row, INPUT_INDEX, k] - below
@@ -194,7 +194,7 @@ def readout_backward_pass(
     step_weights: Floats,
     steps: int,
     rows: int,
-    first_line: int,
+    want_errors: bool,
     total: Floats,
 ) -> None:
     """Run adjoint steps T-2 .. 0 of a leaky read-out, from dL/dy in ``error``."""
@@ -205,7 +205,7 @@ def readout_backward_pass(
         for i in range(steps - 2, -1, -1):
             readout_back_row(
                 weights, neuron, inputs, input_errors, counts, scratch, factors, error, best,
-                step_weights, row, i, first_line,
+                step_weights, row, i, want_errors,
             )  # fmt: skip
         for n in range(total.shape[0]):
             for j in range(total.shape[1]):

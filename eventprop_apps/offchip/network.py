@@ -76,6 +76,10 @@ class OffchipNetwork:
             for w in weights
         ]  # fmt: skip
         self.rows = rows
+        self.regulariser_shares: list[NDArray[Any]] = []
+        self._plain = [np.zeros(0, self.dtype)] * len(weights)
+        self._drives = self._plain
+        self._regularised = any(r is not None and r.acts for r in self.regularisers)
         self._readout_of = readout
         self.readout: ReadoutState | None = None
 
@@ -159,10 +163,13 @@ class OffchipNetwork:
             s = self._resized(number, s.spikes.shape[2], flow.longest())
         while True:
             self._run_forward(number, s, flow)
-            lost = s.counts[: len(flow)]
-            if not lost[:, SPIKES_LOST].any() and not lost[:, INPUTS_LOST].any():
+            again = self.recurrent[number]  # else there is room for all inputs
+            if not (
+                s.counts[: len(flow), SPIKES_LOST].any()
+                or (again and s.counts[: len(flow), INPUTS_LOST].any())
+            ):
                 return
-            own = s.spikes.shape[2] if self.recurrent[number] else 0
+            own = s.spikes.shape[2] if again else 0
             longer = max(s.inputs.shape[2], flow.longest() + 2 * own)
             s = self._resized(number, 2 * s.spikes.shape[2], longer)
 
@@ -222,7 +229,8 @@ class OffchipNetwork:
             Samples that the loss is the mean of (for regularisers); B by default.
         """
         rows = first.shape[0]
-        self._regularise(rows, steps, rows if batch is None else batch)
+        if self._regularised:
+            self._regularise(rows, steps, rows if batch is None else batch)
         self._take_output_errors(first, errors, reads)
         gradients = []
         for number in range(len(self.layers) - 1, -1, -1):
@@ -250,9 +258,8 @@ class OffchipNetwork:
 
     def _regularise(self, rows: int, steps: int, batch: int) -> None:
         self.regulariser_shares = []
-        self._drives = []
+        self._drives = list(self._plain)
         for number, regulariser in enumerate(self.regularisers):
-            scalars = np.zeros(0, self.dtype)
             if regulariser is not None and regulariser.acts:
                 s = self.layers[number]
                 scalars = regulariser.scalars(steps, batch, self.dt_s[number], self.dtype)
@@ -261,29 +268,29 @@ class OffchipNetwork:
                     s.spikes, s.spike_values, s.counts, scalars, steps, shares, s.n_out
                 )
                 self.regulariser_shares.append(shares)
-            self._drives.append(scalars)
+                self._drives[number] = scalars
 
     def _run_backward(
         self, number: int, s: LayerState, steps: int, rows: int, total: NDArray[Any]
     ) -> None:
         factors = self.factors[number]
-        below = self.lines(number)
-        first_line = 0 if number else below
+        want_errors = number > 0
         if self._readout_of is not None and number == len(self.layers) - 1:
             r = self._values(steps)
             general.readout_backward_pass(
                 s.weights, s.neuron, s.inputs, s.input_errors, s.counts, s.gradient, factors,
-                r.error, r.best, r.weights, steps, rows, first_line, total,
+                r.error, r.best, r.weights, steps, rows, want_errors, total,
             )  # fmt: skip
         elif self.recurrent[number] or self._drives[number].size:
             general.general_backward_pass(
                 s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.input_errors, s.counts,
-                s.gradient, factors, self._drives[number], steps, rows, below, first_line, total,
+                s.gradient, factors, self._drives[number], steps, rows, self.lines(number),
+                want_errors or self.recurrent[number], total,
             )  # fmt: skip
         else:
             passes.backward_pass(
                 s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.input_errors, s.counts,
-                s.gradient, factors, steps, rows, first_line, total,
+                s.gradient, factors, steps, rows, want_errors, total,
             )  # fmt: skip
 
     def _pass_errors(self, number: int, s: LayerState, rows: int) -> None:

@@ -117,7 +117,7 @@ def backward_pass(
     factors: Floats,
     steps: int,
     rows: int,
-    first_line: int,
+    want_errors: bool,
     total: Floats,
 ) -> None:
     """Run adjoint steps T-2 .. 0 of a layer; ``total = sum over rows, ascending, of dW``.
@@ -132,7 +132,7 @@ def backward_pass(
         for i in range(steps - 2, -1, -1):
             backward_row(
                 weights, neuron, spikes, values, inputs, input_errors, counts, scratch, factors,
-                row, i, first_line,
+                row, i, want_errors,
             )  # fmt: skip
         for n in range(total.shape[0]):
             for j in range(total.shape[1]):
