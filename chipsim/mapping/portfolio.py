@@ -10,7 +10,7 @@ from chipsim.errors import MappingError, PluginError, did_you_mean
 from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.fabric import MOST_SITES, fabric, unreachable
-from chipsim.mapping.placement.joint import place_for
+from chipsim.mapping.placement.joint import place_for, score
 from chipsim.mapping.placement.swaps import Goal
 from chipsim.mapping.strategies import Placer
 from chipsim.mapping.trial import Trial, attempt
@@ -47,7 +47,7 @@ def find(
     seed : int
     objective : str
         One of :data:`OBJECTIVES`; the other figure decides between equals, then the order of
-        trials. ``both`` is the product of the two.
+        trials. ``both`` is the logarithm of hops plus a quarter of that of load.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def _least(trials: list[Trial], objective: str) -> Trial:
     def cost(trial: Trial) -> tuple[float, float]:
         hops, load = trial.metrics.total.tree_hops, trial.metrics.total.max_link_load
         if objective == "both":
-            return hops * load, hops
+            return score((hops, load), GOALS["both"]), hops
         return (hops, load) if objective == "tree_hops" else (load, hops)
 
     return min(trials, key=cost)

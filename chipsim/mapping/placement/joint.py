@@ -25,13 +25,13 @@ I32 = NDArray[np.int32]
 SLACK = (1.0, 1.1, 1.25)
 """Clusters over the least number of them: spare places shorten the trees of irregular graphs."""
 
-SEEDS = 3
-KEPT = 3
+SEEDS = 2
+KEPT = 2
 """Candidates that are placed with more effort."""
 
 QUICK = Schedule(1.0, 1e-3, 40, 1.0, 40_000_000)
 LONG = Schedule(1.0, 1e-3, 60, 4.0, 150_000_000)
-FINE = Schedule(0.01, 3e-4, 30, 0.4, 120_000_000)
+FINE = Schedule(0.01, 3e-4, 30, 0.3, 90_000_000)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I
         for seed in range(SEEDS):
             part = clustered(known.board.groups, movable.tolist(), room, seed)
             if np.bincount(part[movable], minlength=count).max() <= size:
-                tries.append(polished(known.board.groups, part, room, rng, 150.0, 1.5))
+                tries.append(polished(known.board.groups, part, room, rng, 120.0, 1.5))
         tries.sort(key=lambda item: item[1])
         found += [(part, count) for part, _ in tries[:2]]
     return found
