@@ -98,6 +98,7 @@ def save_mapping(mapping: Mapping, path: str | Path) -> None:
     if Path(path).suffix.lower() not in _FORMATS:
         raise ChipsimError(f"plot {path}: expected a file ending in {', '.join(_FORMATS)}")
     try:
+        from matplotlib import rc_context
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -109,7 +110,8 @@ def save_mapping(mapping: Mapping, path: str | Path) -> None:
     FigureCanvasAgg(figure)
     mapping_load(mapping, figure.add_subplot())
     try:
-        figure.savefig(path, dpi=120, metadata=_NO_DATE.get(Path(path).suffix.lower()))
+        with rc_context({"svg.hashsalt": "chipsim"}):  # else its ids are drawn anew each time
+            figure.savefig(path, dpi=120, metadata=_NO_DATE.get(Path(path).suffix.lower()))
     except OSError as error:
         raise ChipsimError(f"plot {path}: cannot be written: {error.strerror}") from error
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,6 @@ from chipsim.cli.main import main
 from chipsim.machine.library import load_machine
 from chipsim.mapping import strategies
 from chipsim.mapping.files import read
-from chipsim.mapping.portfolio import PLACERS
 
 FF = "ff:n=16,layers=4,reverse=1"
 FIELDS = {
@@ -20,6 +20,7 @@ FIELDS = {
     "tree_links",
     "max_depth",
     "chips_used",
+    "table_entries",
     "place_s",
     "route_s",
     "valid",
@@ -69,6 +70,17 @@ def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         ([FF, "--machine", "mesh-3x2"], "16 vertices want a PE each, but mesh-3x2 has 6 free PEs"),
         (["nothing.json"], "graph nothing.json: 1 problem\n  - cannot be read: No such file"),
         ([FF, "--pes-per-chip", "3"], "spinnaker2 has 4 PEs on each tile, got 3"),
+        (["yinyan"], "is no file, no generated graph and no experiment; did you mean 'yinyang'?"),
+        (["yinyang", "--edges", "2pin"], "--edges does not go with the experiment 'yinyang'"),
+        ([FF, "--objective", "tree_hop"], "unknown objective 'tree_hop'; did you mean 'tree_hops'"),
+        ([FF, "--partition", "spike"], "unknown partitioner 'spike'; did you mean 'spikes'?"),
+        ([FF, "--limit", "neurons=4"], "--limit goes with --partition"),
+        (
+            [FF, "--partition", "spikes", "--limit", "neuron=4", "--limit", "fan_in=x"],
+            "--limit: unknown limit 'neuron'; did you mean 'neurons'?; fan_in is 'x'",
+        ),
+        ([FF, "--table-target", "4"], "--table-target goes with --minimise"),
+        ([FF, "--plot", "a.jpg", "--machine", "mesh-4x4"], "plot a.jpg: expected a file ending in"),
     ],
 )
 def test_bad_input(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
@@ -94,8 +106,44 @@ def test_best_is_no_worse_than_any_of_its_portfolio(
 ) -> None:
     words = ("ws:n=14", "--machine", "mesh-4x4", "--objective", objective)
     best = mapped(capsys, *words, "--place", "best", "--route", "best")
-    for place in PLACERS:
+    for place in ("hilbert", "hilbert_bfs", "rcm", "sequential"):
         one = mapped(capsys, *words, "--place", place, "--route", "ner")
         assert best[objective] <= one[objective]  # type: ignore[operator]
     chosen = (*words, "--place", str(best["place"]), "--route", str(best["route"]))
     assert mapped(capsys, *chosen)[objective] == best[objective]
+
+
+def test_tables_partitions_figures_by_phase_and_pictures(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = ("rgg:n=64", "--machine", "mesh-4x4", "--route", "ner", "--partition", "spikes")
+    plot, out = tmp_path / "a.svg", tmp_path / "m.json"
+    more = ("--limit", "neurons=4", "--keys", "by-place", "--plot", str(plot), "--out", str(out))
+    raw = mapped(capsys, *words, *more)
+    assert raw["vertices"] == 16
+    assert plot.read_text().lstrip().startswith("<?xml")
+    one = read(out, load_machine("mesh-4x4"))
+    assert one.tables is None
+    first = plot.read_bytes()
+    short = mapped(capsys, *words, *more, "--minimise", "--simulate", "2")
+    assert plot.read_bytes() == first
+    assert 0 < short["table_entries"] < raw["table_entries"]  # type: ignore[operator]
+    assert short["tables_minimised"] and read(out, load_machine("mesh-4x4")).tables
+    measured: Any = short["measured"]
+    assert measured["total"]["undelivered"] == 0
+    assert list(measured["by_phase"]) == ["all"]
+    assert main(["map", FF, "--minimise", "--table-target", "0"]) == 2
+    assert "come down to" in capsys.readouterr().err
+
+
+def test_an_experiment_gives_its_application_by_phase(capsys: pytest.CaptureFixture[str]) -> None:
+    found = mapped(capsys, "yinyang", "--set", "train.batch=3", "--place", "paper")
+    assert found["vertices"] == 3 * 4 + 2
+    phases: Any = found["by_phase"]
+    assert list(phases) == ["forward", "backward", "exchange"]
+    assert phases["forward"]["tree_hops"] == 0  # a replica on a QPE of its own
+    assert found["replica_locality"] == 1.0
+    spread = mapped(capsys, "yinyang", "--set", "train.batch=3", "--place", "random")
+    assert spread["replica_locality"] < 1.0  # type: ignore[operator]
+    other = mapped(capsys, "yinyang", "--set", "train.batch=3", "--set", "noc.hop_cycles=10")
+    assert other["max_latency_ns"] > found["max_latency_ns"]  # type: ignore[operator]

@@ -39,7 +39,7 @@ def ordered_covering(
     Notes
     -----
     Entries stand by ascending generality (number of bits that any key matches). Each turn merges
-    the largest set of entries of one route, and puts it behind all entries of at most its
+    the largest set of entries of one route, and puts it before all entries of at least its
     generality: an entry is left out if one that it would move behind matches some of its keys, and
     as many more are left out as it takes that the merged entry matches no key that entries below
     it were made for. Ties go to the lower route number. O(turns × routes × refinements × n).
@@ -85,10 +85,10 @@ def _merged(members: NDArray[np.int64], table: NDArray[np.int64]) -> tuple[int, 
 
 @compiled
 def _insertion(table: NDArray[np.int64], size: int, mask: int) -> int:
-    """Return the place behind all entries of at most a pattern's generality."""
+    """Return the place before all entries of at least a pattern's generality."""
     own = generality(mask)
     for i in range(size):
-        if generality(table[i, 1]) > own:
+        if generality(table[i, 1]) >= own:
             return i
     return size
 
