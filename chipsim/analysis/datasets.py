@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from chipsim.errors import TraceError, did_you_mean
-from chipsim.trace.schema import VERSION, TraceSchema
+from chipsim.trace.schema import OPERATION, TICKS, VERSION, TraceSchema
 
 
 def dataset_parts(run: Path, schema: TraceSchema) -> list[Path]:
@@ -50,7 +50,8 @@ def read_dataset(run: Path, schema: TraceSchema, columns: Sequence[str] | None =
         As :func:`dataset_parts`; and for a part that is cut off, no Parquet file, of another data
         set or of another version, and for a column that there is not.
     """
-    known = schema.names
+    parts = dataset_parts(run, schema)
+    known = column_names(parts, schema)
     for name in columns or ():
         if name not in known:
             raise TraceError(
@@ -58,10 +59,24 @@ def read_dataset(run: Path, schema: TraceSchema, columns: Sequence[str] | None =
                 f"there are {', '.join(known)}"
             )
     wanted = list(known if columns is None else columns)
-    tables = [read_part(path, schema, wanted) for path in dataset_parts(run, schema)]
+    tables = [read_part(path, schema, wanted) for path in parts]
     if not tables:
         return schema.arrow().empty_table().select(wanted)
     return pa.concat_tables(tables).unify_dictionaries()
+
+
+def column_names(parts: Sequence[Path], schema: TraceSchema) -> tuple[str, ...]:
+    """Return the columns of a data set: its schema's, and those that only the run knows.
+
+    Raises
+    ------
+    TraceError
+        As :func:`read_part`, of the first part.
+    """
+    if not parts:
+        return schema.names
+    extra = [n for n in _open(parts[0], schema).schema_arrow.names if n.startswith(OPERATION)]
+    return (*schema.names, *(extra if schema.name == TICKS.name else ()))
 
 
 def read_part(path: Path, schema: TraceSchema, columns: list[str]) -> pa.Table:
@@ -72,16 +87,28 @@ def read_part(path: Path, schema: TraceSchema, columns: list[str]) -> pa.Table:
     TraceError
         If it is cut off, no Parquet file, of another data set or of another version.
     """
+    part = _open(path, schema)
     try:
-        part = pq.ParquetFile(path)
-        _check_version(path, schema, part.schema_arrow)
         return part.read(columns=columns)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise TraceError(
-            f"{path}: cannot be read: {reason}; the part is broken or cut off: copy the run again, "
-            "or run again"
-        ) from error
+        raise _broken(path, error) from error
+
+
+def _open(path: Path, schema: TraceSchema) -> pq.ParquetFile:
+    try:
+        part = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _broken(path, error) from error
+    _check_version(path, schema, part.schema_arrow)
+    return part
+
+
+def _broken(path: Path, error: Exception) -> TraceError:
+    reason = str(error).splitlines()[0]
+    return TraceError(
+        f"{path}: cannot be read: {reason}; the part is broken or cut off: copy the run again, "
+        "or run again"
+    )
 
 
 def _check_version(path: Path, schema: TraceSchema, got: pa.Schema) -> None:

@@ -22,15 +22,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chipsim.analysis import channels, cost, late, latency, pes, power, slowest
-from chipsim.analysis.datasets import read_dataset
+from chipsim.analysis.datasets import column_names, dataset_parts, read_dataset
 from chipsim.errors import ChipsimError, TraceError, did_you_mean
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
-from chipsim.trace.rundir import EXPERIMENT, SUMMARY, Status, read_status, read_summary
-from chipsim.trace.schema import SCHEMAS
+from chipsim.trace.rundir import EXPERIMENT, SUMMARY, Status, read_names, read_status, read_summary
+from chipsim.trace.schema import OPERATION, SCHEMAS
 from chipsim.units import PS_PER_S
 
 _LEVEL_OF = {"hops": "hops"}
+_NO_LIMITS = ("level", "rows_per_part", "window_us", "membrane")
 
 
 class Run:
@@ -100,12 +101,45 @@ class Run:
         """All rows of :data:`chipsim.trace.schema.CHANNELS`: one per channel and window."""
         return self.read("channels")
 
+    @cached_property
+    def spikes(self) -> pa.Table:
+        """All rows of :data:`chipsim.trace.schema.SPIKES`: one per spike that was sent."""
+        return self.read("spikes")
+
+    @cached_property
+    def samples(self) -> pa.Table:
+        """All rows of :data:`chipsim.trace.schema.SAMPLES`: one per value that was asked for."""
+        return self.read("samples")
+
+    @cached_property
+    def annotations(self) -> pa.Table:
+        """All rows of :data:`chipsim.trace.schema.ANNOTATIONS`: one per named stretch of time."""
+        return self.read("annotations")
+
+    @cached_property
+    def operations(self) -> tuple[str, ...]:
+        """The operations whose cycles ``ticks`` tells, in columns ``cycles_OPERATION``."""
+        schema = SCHEMAS["ticks"]
+        known = column_names(dataset_parts(self.path, schema), schema)
+        return tuple(n.removeprefix(OPERATION) for n in known if n.startswith(OPERATION))
+
+    @cached_property
+    def vertices(self) -> list[dict[str, Any]]:
+        """Name, endpoint and place of every vertex, in the order of their numbers."""
+        return read_names(self.path)["vertices"]
+
+    @cached_property
+    def nets(self) -> list[dict[str, Any]]:
+        """Name, kind and source of every net, in the order of their numbers."""
+        return read_names(self.path)["nets"]
+
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return some columns of a data set; long traces need not be in memory as a whole.
 
         Parameters
         ----------
-        name : {"packets", "hops", "ticks", "channels"}
+        name : str
+            One of :data:`chipsim.trace.schema.SCHEMAS`.
         columns : sequence of str, optional
             All, if not given.
 
@@ -233,7 +267,7 @@ class Run:
     def _limits(self) -> list[str]:
         """Return the settings that made the trace one of a part of the run."""
         section = self.experiment.get("trace", {})
-        return [f"{k} = {v}" for k, v in section.items() if k not in ("level", "rows_per_part")]
+        return [f"{k} = {v}" for k, v in section.items() if k not in _NO_LIMITS]
 
     @property
     def _is_whole(self) -> bool:

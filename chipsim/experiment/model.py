@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chipsim.errors import UnitError
-from chipsim.units import ms
+from chipsim.units import ms, us
 
 SEED_MAX = 2**63 - 1
 NAME_MAX = 250
@@ -118,6 +118,12 @@ class TraceSection(Section):
     """Kinds of packets that are traced (spike, error, gradient, weight, host)."""
     vertices: list[Annotated[int, Field(ge=0)]] | None = None
     """Source vertices whose packets are traced."""
+    channels: list[Annotated[int, Field(ge=0)]] | None = None
+    """Channels whose grants and windows are traced."""
+    window_us: Positive | None = None
+    """Length of the windows of channels and power [us]; without it each batch is one."""
+    membrane: list[str] | None = None
+    """Neurons whose membrane and adjoint are traced: VERTEX, VERTEX:NEURON, VERTEX:FIRST-LAST."""
     rows_per_part: Annotated[int, Field(ge=1, le=10**8)] | None = None
     """Rows of a Parquet part."""
 
@@ -141,6 +147,10 @@ class ExperimentModel(Section):
                 f"mapping.file: {self.mapping.file!r} is no file; write one with chipsim map "
                 "EXPERIMENT --out FILE"
             )
+        try:
+            us(trace.window_us or 1)
+        except UnitError as error:
+            problems.append(f"trace.window_us: {error}")
         for name in ("start_ms", "end_ms"):
             try:
                 ms(getattr(trace, name) or 0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from chipsim.experiment.model import TraceSection
-from chipsim.trace.recorder import Recorder, Window
+from chipsim.trace.recorder import Recorder
+from chipsim.trace.window import Window
 from chipsim.trace.writer import ROWS_PER_PART
-from chipsim.units import FOREVER, ms
+from chipsim.units import FOREVER, ms, us
 
 
 def make_recorder(
@@ -43,6 +44,7 @@ def make_recorder(
         last_batch=section.last_batch,
         vertices=tuple(section.vertices or ()),
         kinds=tuple(section.kinds or ()),
+        channels=tuple(section.channels or ()),
     )
     return Recorder(
         section.level,
@@ -51,5 +53,7 @@ def make_recorder(
         phases=phases,
         window=window,
         rows_per_part=section.rows_per_part or ROWS_PER_PART,
+        slice_ps=0 if section.window_us is None else us(section.window_us),
+        wanted=tuple(section.membrane or ()),
         resume=resume,
     )

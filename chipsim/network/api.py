@@ -137,6 +137,8 @@ class Hops:
     ----------
     source, seq : ndarray of int32, int64
         The packet.
+    net : ndarray of int32
+        As sent.
     channel : ndarray of int32
     arrived_ps, granted_ps, far_ps : ndarray of int64
         Arrival at the node's FIFO, grant, and arrival (last flit in) at the far end [ps].
@@ -144,6 +146,7 @@ class Hops:
 
     source: NDArray[np.int32]
     seq: NDArray[np.int64]
+    net: NDArray[np.int32]
     channel: NDArray[np.int32]
     arrived_ps: NDArray[np.int64]
     granted_ps: NDArray[np.int64]
@@ -292,6 +295,8 @@ class NetworkOptions:
         Deliveries are counted and leave at once instead of staying in inboxes (traffic runs).
     hop_log : bool
         Keep a :class:`Hops` log.
+    queue_peaks : bool
+        Keep what :meth:`Network.take_queue_peaks` returns.
     window_start_ps, window_end_ps : int
         Measuring window [start, end) [ps] of :class:`WindowStatistics`.
     bin_ps, bins : int
@@ -302,6 +307,7 @@ class NetworkOptions:
 
     consume: bool = False
     hop_log: bool = False
+    queue_peaks: bool = False
     window_start_ps: int = 0
     window_end_ps: int = FOREVER
     bin_ps: int = 1000
@@ -369,6 +375,13 @@ class Network(Protocol):
 
     def take_hops(self) -> Hops:
         """Return and forget the hop log since the last call."""
+
+    def take_queue_peaks(self) -> NDArray[np.int32]:
+        """Return, for each channel, the most packets that waited at its far end at any time since
+        the last call, up to the time reached: in its FIFO, with branches that were not granted
+        yet (those that arrive at an instant count before its grants), or in one of its endpoint's
+        inboxes. What waits now counts for the next call too. Zeros without ``queue_peaks``.
+        """
 
     def counters(self) -> Counters:
         """Return the counts so far."""

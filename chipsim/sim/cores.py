@@ -43,6 +43,9 @@ class Cores:
         Start of the open handler, and its end without what it sends [ps].
     cycles, packets_in, packets_out : ndarray of int64
         Of the open handler.
+    fifo_peak : ndarray of int64
+        Most packets in the receive FIFO when the open handler emptied it: between two takes the
+        FIFO only grows.
     awake_cycles, awake_ps : ndarray of int64
         Cycles computed so far, and time spent in handlers [ps].
     """
@@ -64,6 +67,7 @@ class Cores:
         self.packets_out = self.data[handlers.PACKETS_OUT]
         self.awake_cycles = self.data[handlers.AWAKE_CYCLES]
         self.awake_ps = self.data[handlers.AWAKE_PS]
+        self.fifo_peak = self.data[handlers.FIFO_PEAK]
         self.tick[:] = -1
         self._all = np.arange(len(endpoints), dtype=np.int32)
         self._none_left = np.zeros(len(endpoints), dtype=np.int32)
@@ -131,5 +135,6 @@ class Cores:
             self.cycles,
             self.packets_in,
             self.packets_out,
+            self.fifo_peak,
         )
         self.log.report(cores, *(field[cores] for field in fields))

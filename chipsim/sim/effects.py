@@ -5,8 +5,8 @@ A program says *what*; the PE's process performs it in SimPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,15 +39,16 @@ class NextTick(Effect):
 
 @dataclass
 class Compute(Effect):
-    """Spend cycles."""
+    """Spend the cycles of some operations."""
 
     cycles: int
+    operations: Mapping[str, int] = field(default_factory=dict)
 
     def perform(self, pe: ProcessingElement) -> Waiting:
         """Return the time at which the work is done [ps]."""
         if pe.simulation.cores.packets_out[pe.core]:
             yield from pe.until_idle()  # the same core writes the packets, one after another
-        pe.spend(self.cycles)
+        pe.charge(self.cycles, self.operations)
         yield from pe.until_idle()
         return int(pe.simulation.env.now)
 

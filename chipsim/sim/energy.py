@@ -22,11 +22,11 @@ _MJ_PER_PJ = 1e-9
 _MJ_PER_MW_PS = 1e-12
 
 
-def account(simulation: Simulation) -> dict[str, float]:
-    """Return the energy so far by part [mJ]."""
+def account(simulation: Simulation, now_ps: int | None = None) -> dict[str, float]:
+    """Return the energy by part [mJ], so far or up to a time that nothing happens before."""
     machine, settings = simulation.machine, simulation.settings
     figures = machine.description
-    elapsed = int(simulation.env.now)
+    elapsed = int(simulation.env.now) if now_ps is None else now_ps
     is_pe = machine.endpoint_kind == EndpointKind.PE
     pes = int(np.count_nonzero(is_pe & machine.endpoint_alive))
     chips = 1 if machine.chips is None else int(machine.chips.alive.sum())

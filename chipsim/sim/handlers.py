@@ -13,7 +13,7 @@ from chipsim.compiled import compiled, inlined
 
 I64 = NDArray[np.int64]
 
-FIELDS = 11
+FIELDS = 12
 (
     TICK,
     BUSY_PS,
@@ -26,6 +26,7 @@ FIELDS = 11
     PACKETS_OUT,
     AWAKE_CYCLES,
     AWAKE_PS,
+    FIFO_PEAK,
 ) = range(FIELDS)
 
 TOTALS = 4
@@ -54,6 +55,7 @@ def open_handler(data: I64, core: int, tick: int, start_ps: int, ticked: bool) -
     data[CYCLES, core] = 0
     data[PACKETS_IN, core] = 0
     data[PACKETS_OUT, core] = 0
+    data[FIFO_PEAK, core] = 0
 
 
 @compiled
@@ -103,6 +105,8 @@ def charge_handlers(
     """
     for position in received:
         data[PACKETS_IN, cores[position]] += 1
+        # A step empties the receive FIFO once, and between two takes it only grows.
+        data[FIFO_PEAK, cores[position]] += 1
     for position in senders:
         data[PACKETS_OUT, cores[position]] += fan[rows[position]]
     first = np.empty(len(cores), np.int64)
@@ -262,3 +266,23 @@ def start_steps(
         last += left[rows[i]] == 0
         open_handler(data, cores[i], tick, now_ps, True)
     return last
+
+
+@compiled
+def charge_operations(
+    table: I64, cores: NDArray[np.int32], columns: I64, counts: I64, costs: I64
+) -> None:
+    """Add the cycles of a step's operations to the open handlers, by operation.
+
+    Parameters
+    ----------
+    table : ndarray of int64, shape (cores, all operations)
+        Cycles of the open handler of each core.
+    columns : ndarray of int64, shape (operations,)
+        Where each of the step's operations stands in ``table``.
+    counts, costs
+        As of :func:`charge_handlers`.
+    """
+    for i in range(len(cores)):
+        for operation in range(len(columns)):
+            table[cores[i], columns[operation]] += counts[i, operation] * costs[operation]

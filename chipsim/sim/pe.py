@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +79,7 @@ class ProcessingElement:
 
     def compute(self, **operations: int) -> Compute:
         """Spend the cycles of some operation counts, by the cost table."""
-        return Compute(self.simulation.costs.cycles(operations))
+        return Compute(self.simulation.costs.cycles(operations), operations)
 
     def step(self, kernel: Kernel, ticks: int = 1) -> Step:
         """Run a kernel at each of the next ``ticks`` ticks, batched across cores."""
@@ -95,7 +95,7 @@ class ProcessingElement:
         What the handler sends from now on leaves after that work, and effects wait for its end;
         ``yield pe.compute(...)`` also lets the program wait for it.
         """
-        self.spend(self.simulation.costs.cycles(operations))
+        self.charge(self.simulation.costs.cycles(operations), operations)
 
     def barrier(self, name: str) -> BarrierWait:
         """Wait for all members of a barrier."""
@@ -112,7 +112,10 @@ class ProcessingElement:
         ticked = bool(simulation.cores.ticked[self.core])
         tick = self.tick if ticked else simulation.clock.current()
         packets = simulation.drain(self._index, tick, ticked)
-        simulation.cores.packets_in[self.core] += len(packets)
+        cores = simulation.cores
+        cores.packets_in[self.core] += len(packets)
+        if len(packets) > cores.fifo_peak[self.core]:  # between two takes the FIFO only grows
+            cores.fifo_peak[self.core] = len(packets)
         return packets
 
     def send(
@@ -153,7 +156,8 @@ class ProcessingElement:
     def record(self, name: str, values: object) -> None:
         """Write values into the PE's recording region, for whoever reads it after the run.
 
-        Costs ``record_word`` cycles per 32-bit word and takes room in the SRAM region
+        A run that writes a trace puts them into its data set ``samples`` too. Costs
+        ``record_word`` cycles per 32-bit word and takes room in the SRAM region
         ``recording``, which :meth:`Program.sram` must reserve. :attr:`recordings` holds, by name,
         a list of (tick, values).
 
@@ -172,8 +176,10 @@ class ProcessingElement:
                 "more in Program.sram() or record less"
             )
         self._recorded_bytes = held
-        self.spend(self.simulation.costs.cycles({"record_word": words}))
+        written = {"record_word": words}
+        self.charge(self.simulation.costs.cycles(written), written)
         self.recordings.setdefault(name, []).append((self.tick, array))
+        self.simulation.tracer.observer.recorded(self, name, array)
 
     def dma_read(self, target: int, region: str, offset: int, words: int, label: str) -> Transfer:
         """Start to read ``words`` 32-bit words of a region of another endpoint's memory."""
@@ -202,6 +208,8 @@ class ProcessingElement:
         number = self.tick if tick is None else tick
         now = int(self.simulation.env.now)
         self.simulation.cores.begin(self._index, number, now, ticked=tick is not None)
+        if self.simulation.operations is not None:
+            self.simulation.operations.begin(self.core)
         if tick is not None:
             self.simulation.tick_handlers += 1
             self.spend(self.simulation.tick_cycles)
@@ -210,6 +218,12 @@ class ProcessingElement:
         """Take the ticks that passed while the PE waited for others as handled."""
         cores = self.simulation.cores
         cores.tick[self.core] = max(self.tick, self.simulation.clock.current())
+
+    def charge(self, count: int, operations: Mapping[str, int]) -> None:
+        """Add the cycles of some operations to the open handler, and note what they were for."""
+        self.spend(count)
+        if self.simulation.operations is not None:
+            self.simulation.operations.charge(self.core, operations)
 
     def spend(self, count: int) -> None:
         """Add cycles to the open handler."""

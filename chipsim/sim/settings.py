@@ -29,6 +29,11 @@ class ChipSettings:
     barrier_us: float
     costs: dict[str, Cost]
 
+    @property
+    def level_number(self) -> int:
+        """The clock level as traces number it, 0 the lowest."""
+        return LEVELS.index(self.level)
+
     @classmethod
     def read(
         cls, figures: Description, tick_us: float | None = None, level: str | None = None

@@ -28,6 +28,7 @@ from chipsim.sim.dma import DmaEngine
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
+from chipsim.sim.operations import Operations
 from chipsim.sim.packet_router import plan_by_tables
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, Program
@@ -112,10 +113,12 @@ class Simulation:
             network, self.machine, self.env, self.watches.notify,
             NetworkOptions(
                 hop_log=recorder is not None and recorder.writes_hops,
+                queue_peaks=recorder is not None and recorder.writes_packets,
                 error_seed=derive(mapping.seed, "link errors"),
             ),
         )  # fmt: skip
         self._build_pes(programs)
+        self.operations: Operations | None = None
         self.tracer = Tracer(self, recorder)
         self._build_nets()
         self.sequence = np.zeros(len(self.vertex_number), dtype=np.int64)
@@ -422,6 +425,9 @@ class Simulation:
     def _advance(self, until_ps: int | None) -> bool:
         """Do the next thing; return whether there may be more."""
         following = self.env.peek()
+        observer = self.tracer.observer
+        if observer.next_ps <= following and self._may_cut(following, until_ps):
+            return observer.cut()
         if self.watches and self.network.lazy:
             limit = min(following, FOREVER - 1 if until_ps is None else until_ps)
             network_time = self.network.next_time()
@@ -436,6 +442,13 @@ class Simulation:
             return False
         self.env.step()
         return True
+
+    def _may_cut(self, following: float, until_ps: int | None) -> bool:
+        """Return whether the run gets as far as the end of the trace's open window of time."""
+        if following == float("inf"):
+            following = self.network.next_time() if self.network.lazy else FOREVER
+        limit = FOREVER - 1 if until_ps is None else until_ps
+        return self.tracer.observer.next_ps <= min(following, limit)
 
     def _stalled(self) -> Exception:
         waiting = [pe for pe in self.pe_list if pe.effect is not None]

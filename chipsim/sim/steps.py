@@ -182,6 +182,8 @@ class StepGroup:
             self._ps_per_cycle[0],
             self._ps_per_cycle[1],
         )
+        if simulation.operations is not None:
+            simulation.operations.step(cores, self.kernel.operations, call.counts, self._costs)
         if drafted is not None:
             simulation.send(
                 numbered(drafted, first, simulation.send_gap_ps, call.tick, simulation.sequence)

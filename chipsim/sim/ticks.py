@@ -61,10 +61,13 @@ class TickLog:
         cycles: NDArray[np.int64],
         packets_in: NDArray[np.int64],
         packets_out: NDArray[np.int64],
+        fifo_peak: NDArray[np.int64],
     ) -> None:
         """Hand closed handlers to the sink, one row each."""
         if self.sink is None:
             return
         use = np.where(ticked, done_ps - (self.clock.offset_ps + tick * self.clock.tick_ps), 0)
         over = use > self.clock.tick_ps
-        self.sink(cores, tick, start_ps, done_ps, cycles, packets_in, packets_out, over)
+        self.sink(
+            cores, tick, ticked, start_ps, done_ps, cycles, packets_in, packets_out, over, fifo_peak
+        )

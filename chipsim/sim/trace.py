@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from chipsim.mapping.application import KINDS
 from chipsim.network.api import Deliveries, Sends
 from chipsim.sim.consume import COURSE, MEMORY, TICK, count_kinds, note_consumed
+from chipsim.sim.names import write_names
+from chipsim.sim.observe import Observer
+from chipsim.sim.operations import Operations
 from chipsim.trace.aggregates import PACKET_COLUMNS
 from chipsim.trace.recorder import Recorder
-from chipsim.trace.schema import DELIVERED, DROPPED
+from chipsim.trace.schema import DELIVERED, DROPPED, OPERATION
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
@@ -21,6 +24,21 @@ if TYPE_CHECKING:
 HELD_ROWS = 4096
 """Rows that are held back before the recorder counts them, where nothing is written."""
 PHASES = ("idle", "forward", "backward", "exchange")
+TICK_ROWS = (
+    "pe",
+    "tick",
+    "start_ps",
+    "done_ps",
+    "busy_ps",
+    "cycles",
+    "packets_in",
+    "packets_out",
+    "overrun",
+    "fifo_peak",
+    "level",
+    "phase",
+    "batch",
+)
 TICKED = ("spike", "error")
 """Kinds of packets that belong to a tick: consumed in another one than the next, they are late."""
 
@@ -52,10 +70,7 @@ class Tracer:
             [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
             dtype=np.int32,
         )
-        channels = simulation.machine.channels
-        self._channel_packets = np.zeros(channels, dtype=np.int64)
-        self._channel_flits = np.zeros(channels, dtype=np.int64)
-        self._window_start_ps = 0
+        self.observer = Observer(simulation, self.recorder)
         self.phase = 0
         self.batch = -1
         self._held = np.zeros((len(PACKET_COLUMNS), HELD_ROWS), dtype=np.int64)
@@ -66,6 +81,14 @@ class Tracer:
         self._sent = np.zeros(len(KINDS), dtype=np.int64)
         if self.recorder.writes_packets:
             simulation.tick_log.sink = self._tick
+            simulation.operations = Operations(len(simulation.cores.endpoint), simulation.costs)
+            names = simulation.operations.names
+            self.recorder.name_operations(names)
+            self._tick_columns = (*TICK_ROWS, *(f"{OPERATION}{name}" for name in names))
+            room = max(HELD_ROWS, len(simulation.cores.endpoint))
+            self._ticks_held = np.zeros((len(self._tick_columns), room), dtype=np.int64)
+            write_names(self.recorder.directory, simulation)
+        self._ticks = 0
 
     @property
     def late(self) -> dict[str, int]:
@@ -75,12 +98,15 @@ class Tracer:
     def enter(self, phase: str, batch: int) -> None:
         """Say which phase and batch the packets from now on belong to."""
         self.phase = PHASES.index(phase)
-        self.batch = batch
+        self.batch = self.observer.batch = batch
+        self.observer.annotate("phase", phase, batch)
+        self.observer.annotate("batch", "", batch)
         for method in self.simulation.probes.on_phase:
             method(phase, batch, int(self.simulation.env.now))
 
     def sends(self, sends: Sends, by_software: bool = True) -> None:
         """Count packets about to be sent, by a program's loop or by a DMA engine."""
+        self.observer.spikes(sends)
         count_kinds(self._sent, self.kind_of_net, sends.net)
         if by_software:
             self.packets_by_software += len(sends)
@@ -131,24 +157,29 @@ class Tracer:
         simulation.synchronise()
         self.drops()
         network = simulation.network
-        if self.recorder.writes_hops:
-            log = network.take_hops()
-            self.recorder.hops(
-                packet_source=log.source,
-                packet_seq=log.seq,
-                channel=log.channel,
-                arrived_ps=log.arrived_ps,
-                granted_ps=log.granted_ps,
-                far_ps=log.far_ps,
-            )
-        if self.recorder.writes_packets:
-            self._channel_window()
+        self._hand_over_hops()
+        self._hand_over_ticks()
+        self.observer.flush(int(simulation.env.now))
         if self.recorder.writes_packets and not any(
             network.waiting(inbox)
             for pe in simulation.pe_list
             for inbox in (pe.inbox, pe.inbox + 1)
         ):
             self.recorder.flush(int(simulation.env.now))
+
+    def _hand_over_hops(self) -> None:
+        if self.recorder.writes_hops:
+            log = self.simulation.network.take_hops()
+            self.recorder.hops(
+                packet_source=log.source,
+                packet_seq=log.seq,
+                kind=self.kind_of_net[log.net],
+                net=log.net,
+                channel=log.channel,
+                arrived_ps=log.arrived_ps,
+                granted_ps=log.granted_ps,
+                far_ps=log.far_ps,
+            )
 
     def finish(self) -> None:
         """Record what has arrived and nobody took (never consumed), and flush: the run is over."""
@@ -160,6 +191,8 @@ class Tracer:
         if full:
             left = network.take(np.array(full, dtype=np.int32), int(simulation.env.now))
             self.consumed(left, None)
+        self._hand_over_ticks()
+        self.observer.finish(int(simulation.env.now))
         self.flush()
 
     def state(self) -> dict[str, Any]:
@@ -168,9 +201,7 @@ class Tracer:
         return {
             "phase": self.phase,
             "batch": self.batch,
-            "channel_packets": self._channel_packets,
-            "channel_flits": self._channel_flits,
-            "window_start_ps": self._window_start_ps,
+            "observer": self.observer.state(),
             "probe_dropped": self.probe_dropped,
             "packets_by_software": self.packets_by_software,
             "late": self._late,
@@ -179,33 +210,10 @@ class Tracer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.phase, self.batch = int(state["phase"]), int(state["batch"])
-        self._channel_packets = state["channel_packets"]
-        self._channel_flits = state["channel_flits"]
-        self._window_start_ps = int(state["window_start_ps"])
+        self.observer.restore(state["observer"])
         self.probe_dropped = int(state["probe_dropped"])
         self.packets_by_software = int(state["packets_by_software"])
         self._late[:] = state["late"]
-
-    def _channel_window(self) -> None:
-        """Hand over what every channel carried since the last flush."""
-        machine, now = self.simulation.machine, int(self.simulation.env.now)
-        counters = self.simulation.network.counters()
-        packets = counters.channel_packets - self._channel_packets
-        flits = counters.channel_flits - self._channel_flits
-        used = np.flatnonzero(packets)
-        if not len(used):
-            return
-        self.recorder.channels(
-            window_start_ps=self._window_start_ps,
-            window_end_ps=np.full(len(used), now, dtype=np.int64),
-            channel=used,
-            packets=packets[used],
-            flits=flits[used],
-            busy_ps=flits[used] * machine.channel_flit_ps[used],
-        )
-        self._window_start_ps = now
-        self._channel_packets = counters.channel_packets.copy()
-        self._channel_flits = counters.channel_flits.copy()
 
     def _hold(self, rows: Deliveries, outcome: int, tick: int | None, ticked: bool) -> None:
         """Hold back what is only counted, until there is a block of it."""
@@ -271,24 +279,32 @@ class Tracer:
         self,
         cores: NDArray[np.int32],
         tick: NDArray[np.int64],
+        ticked: NDArray[np.int64],
         start_ps: NDArray[np.int64],
         done_ps: NDArray[np.int64],
         cycles: NDArray[np.int64],
         packets_in: NDArray[np.int64],
         packets_out: NDArray[np.int64],
         overrun: NDArray[np.bool_],
+        fifo_peak: NDArray[np.int64],
+        level: NDArray[np.int64],
     ) -> None:
-        simulation = self.simulation
-        self.recorder.ticks(
-            pe=simulation.cores.endpoint[cores],
-            tick=tick,
-            start_ps=start_ps,
-            done_ps=done_ps,
-            busy_ps=done_ps - start_ps,
-            cycles=cycles,
-            packets_in=packets_in,
-            packets_out=packets_out,
-            overrun=overrun,
-            phase=self.phase,
-            batch=self.batch,
-        )
+        """Hold closed handlers back until there is a block of them."""
+        simulation, count = self.simulation, len(cores)
+        if self._ticks + count > self._ticks_held.shape[1]:
+            self._hand_over_ticks()
+        assert simulation.operations is not None
+        held = self._ticks_held[:, self._ticks : self._ticks + count]
+        plain = (simulation.cores.endpoint[cores], tick, start_ps, done_ps, done_ps - start_ps)
+        counted = (cycles, packets_in, packets_out, overrun, fifo_peak)
+        known = (level, self.phase, self.batch)
+        for row, values in zip(held, (*plain, *counted, *known), strict=False):
+            row[:] = values
+        held[len(TICK_ROWS) :] = simulation.operations.take(cores, ticked, packets_out).T
+        self._ticks += count
+
+    def _hand_over_ticks(self) -> None:
+        if self._ticks:
+            rows = self._ticks_held[:, : self._ticks]
+            self._ticks = 0
+            self.recorder.ticks(**dict(zip(self._tick_columns, rows, strict=True)))

@@ -6,8 +6,8 @@ call with three rows costs a few microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,56 +16,29 @@ from numpy.typing import NDArray
 
 from chipsim.errors import TraceError, did_you_mean
 from chipsim.trace.aggregates import PACKET_COLUMNS, TICK_COLUMNS, Aggregates
-from chipsim.trace.schema import CHANNELS, HOPS, OUTCOMES, PACKETS, TICKS, Labels, TraceSchema
+from chipsim.trace.schema import (
+    ANNOTATIONS,
+    CHANNELS,
+    HOPS,
+    OUTCOMES,
+    PACKETS,
+    POWER,
+    SAMPLES,
+    SPIKES,
+    TICKS,
+    Labels,
+    TraceSchema,
+    with_operations,
+)
+from chipsim.trace.window import Window
 from chipsim.trace.writer import ROWS_PER_PART, DatasetWriter, Rows, column_problems
-from chipsim.units import FOREVER
 
 Level = Literal["summary", "packets", "hops"]
 LEVELS: tuple[Level, ...] = ("summary", "packets", "hops")
-"""``summary`` writes no trace; ``packets`` packets, ticks and channels; ``hops`` every grant too.
-"""
+"""``summary`` writes no trace; ``packets`` all data sets but the hops; ``hops`` every grant too."""
 
 _BLOCK_ROWS = 1 << 15
-
-
-@dataclass(frozen=True)
-class Window:
-    """Which rows are written; counts are over all rows. Empty tuples mean no limit.
-
-    Attributes
-    ----------
-    start_ps, end_ps : int
-        Rows whose end (packets, ticks), grant (hops) or window's end (channels) lies in
-        [start, end) [ps].
-    first_batch, last_batch : int
-        Batches, both included; rows without a batch (-1) are kept only without this limit.
-    vertices : tuple of int
-        Source vertices of packets and hops.
-    kinds : tuple of str
-        Kinds of packets.
-    """
-
-    start_ps: int = 0
-    end_ps: int = FOREVER
-    first_batch: int | None = None
-    last_batch: int | None = None
-    vertices: tuple[int, ...] = ()
-    kinds: tuple[str, ...] = ()
-
-    def mask(self, schema: TraceSchema, rows: Rows, kinds: tuple[str, ...]) -> NDArray[np.bool_]:
-        """Return which rows are in the window; limits on columns a data set has not do nothing."""
-        time = rows[schema.time]
-        keep: NDArray[np.bool_] = (time >= self.start_ps) & (time < self.end_ps)
-        if "batch" in rows:
-            if self.first_batch is not None:
-                keep &= rows["batch"] >= self.first_batch
-            if self.last_batch is not None:
-                keep &= (rows["batch"] <= self.last_batch) & (rows["batch"] >= 0)
-        if self.vertices and "packet_source" in rows:
-            keep &= np.isin(rows["packet_source"], self.vertices)
-        if self.kinds and "kind" in rows:
-            keep &= np.isin(rows["kind"], [kinds.index(name) for name in self.kinds])
-        return keep
+_NAMED = ("quantity", "part", "what", "name")
 
 
 class Recorder:
@@ -82,6 +55,10 @@ class Recorder:
         Names of the application's phases; rows give positions in it.
     window : Window
     rows_per_part : int
+    slice_ps : int
+        Length of the windows of ``channels`` and ``power`` [ps]; 0: each batch is one.
+    wanted : tuple of str
+        Neurons whose membrane and adjoint are written, as the application names them.
     resume : bool
         Take a directory with a trace, which :meth:`restore` then goes on with.
 
@@ -114,16 +91,22 @@ class Recorder:
         phases: tuple[str, ...] = ("none",),
         window: Window | None = None,
         rows_per_part: int = ROWS_PER_PART,
+        slice_ps: int = 0,
+        wanted: tuple[str, ...] = (),
         resume: bool = False,
     ) -> None:
         self.level = level
+        self.directory = directory
+        self.slice_ps = slice_ps
+        self.wanted = wanted
         self.kinds = kinds
         self.phases = phases
         self._counts = Aggregates(kinds)
         self._sent = np.zeros(len(kinds), np.int64)
         window = window or Window()
         self._check(level, directory, window)
-        labels = {"kind": kinds, "phase": phases, "outcome": OUTCOMES}
+        self._names: dict[str, list[str]] = {name: [] for name in _NAMED}
+        labels: Labels = {"kind": kinds, "phase": phases, "outcome": OUTCOMES, **self._names}
 
         def stream(
             schema: TraceSchema,
@@ -142,7 +125,20 @@ class Recorder:
         self._ticks = stream(TICKS, TICK_COLUMNS, self._counts.add_ticks)
         self._channels = stream(CHANNELS, (), None)
         self._hops = stream(HOPS, (), None, "hops")
-        self._streams = (self._packets, self._ticks, self._channels, self._hops)
+        self._spikes = stream(SPIKES, (), None)
+        self._samples = stream(SAMPLES, (), None)
+        self._power = stream(POWER, (), None)
+        self._annotations = stream(ANNOTATIONS, (), None)
+        self._streams = (
+            self._packets,
+            self._ticks,
+            self._channels,
+            self._hops,
+            self._spikes,
+            self._samples,
+            self._power,
+            self._annotations,
+        )
 
     @property
     def writes_packets(self) -> bool:
@@ -188,6 +184,39 @@ class Recorder:
         """Take grants: columns of :data:`chipsim.trace.schema.HOPS`; only written, not counted."""
         self._hops.put(columns)
 
+    def spikes(self, **columns: Any) -> None:
+        """Take spikes: columns of :data:`chipsim.trace.schema.SPIKES`."""
+        self._spikes.put(columns)
+
+    def samples(self, **columns: Any) -> None:
+        """Take values that were read: columns of :data:`chipsim.trace.schema.SAMPLES`."""
+        self._samples.put(columns)
+
+    def power(self, **columns: Any) -> None:
+        """Take windows of power: columns of :data:`chipsim.trace.schema.POWER`."""
+        self._power.put(columns)
+
+    def annotations(self, **columns: Any) -> None:
+        """Take named stretches of time: columns of :data:`chipsim.trace.schema.ANNOTATIONS`."""
+        self._annotations.put(columns)
+
+    def name_operations(self, operations: Sequence[str]) -> None:
+        """Give ``ticks`` a column of cycles for each operation, before its first row."""
+        self._ticks.extend(with_operations(operations))
+
+    def code(self, column: str, name: str) -> int:
+        """Return the code of a name that only a run knows, in a column of names.
+
+        Parameters
+        ----------
+        column : {"quantity", "part", "what", "name"}
+        name : str
+        """
+        known = self._names[column]
+        if name not in known:
+            known.append(name)
+        return known.index(name)
+
     def flush(self, watermark_ps: int) -> None:
         """Say that no later row, of any data set, ends before ``watermark_ps``.
 
@@ -221,6 +250,7 @@ class Recorder:
         return {
             "sent": self._sent,
             "counts": self._counts.state(),
+            "names": {column: list(names) for column, names in self._names.items()},
             "streams": {
                 stream.schema.name: {"watermark": stream.watermark, "writer": stream.writer.state()}
                 for stream in self._streams
@@ -232,6 +262,8 @@ class Recorder:
         """Continue from :meth:`state`; of the data sets, what was written after it is removed."""
         self._sent[:] = state["sent"]
         self._counts.restore(state["counts"])
+        for column, names in self._names.items():
+            names[:] = state["names"][column]
         for stream in self._streams:
             if stream.writer is not None:
                 saved = state["streams"][stream.schema.name]
@@ -273,12 +305,22 @@ class _Stream:
         self._limits = {name: _limits(dtype) for name, dtype in self._dtypes.items()}
         self._defaults = {c.name: c.default for c in schema.columns if c.default is not None}
         self._labels = {name: labels[name] for name in names if name in labels}
-        self._kinds = labels["kind"]
+        self._kinds = tuple(labels["kind"])
         self._window = window
         self._count = count
         self._accepted: set[tuple[str, ...]] = set()
         self._block: Rows = {}
         self._filled = 0
+
+    def extend(self, schema: TraceSchema) -> None:
+        """Take further columns, which only what is written has."""
+        if self.writer is None:
+            return
+        self.writer.extend(schema)
+        self.schema = schema
+        self._dtypes = schema.dtypes()
+        self._limits = {name: _limits(dtype) for name, dtype in self._dtypes.items()}
+        self._defaults = {c.name: c.default for c in schema.columns if c.default is not None}
 
     def put(self, columns: Mapping[str, Any]) -> None:
         """Copy columns into the block."""
@@ -350,7 +392,9 @@ class _Stream:
                 value.dtype.kind in "iu" and low <= int(value.min()) and int(value.max()) <= high
             )
         else:
-            fits = low <= value <= high and isinstance(value, bool | int | np.bool_ | np.integer)
+            whole = isinstance(value, bool | int | np.bool_ | np.integer)
+            real = target.dtype.kind == "f" and isinstance(value, float)
+            fits = (whole or real) and low <= value <= high
         if not fits:
             raise TraceError(
                 f"{self.schema.name}: column {name} got {value!r}, expected {target.dtype} values "
@@ -367,8 +411,10 @@ class _Stream:
             )
 
 
-def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
     if dtype.kind == "b":
         return 0, 1
+    if dtype.kind == "f":
+        return -math.inf, math.inf
     info = np.iinfo(dtype)
     return int(info.min), int(info.max)

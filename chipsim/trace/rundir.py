@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import shutil
+import tomllib
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,9 +34,11 @@ FORMAT = "chipsim-run/1"
 STATUS, LOCK, SUMMARY = "status.json", ".lock", "summary.json"
 EXPERIMENT, METRICS, WEIGHTS = "experiment.toml", "metrics.csv", "weights.npz"
 REPORT = "report.html"
-_OTHERS = ("provenance.sqlite3", REPORT)
+NAMES, NAMES_FORMAT = "vertices.json", "chipsim-names/1"
+CHECKPOINT = "checkpoint.npz"
+_OTHERS = ("provenance.sqlite3", REPORT, CHECKPOINT)
 _OURS = frozenset(
-    {STATUS, LOCK, SUMMARY, EXPERIMENT, METRICS, WEIGHTS, *_OTHERS}
+    {STATUS, LOCK, SUMMARY, NAMES, EXPERIMENT, METRICS, WEIGHTS, *_OTHERS}
     | {schema.directory for schema in SCHEMAS.values()}
 )
 
@@ -82,6 +85,8 @@ class RunDirectory:
         self._lock = _lock(path)
         self._metrics: IO[str] | None = None
         self._metric_names: tuple[str, ...] = ()
+        self.resumes = False
+        """Whether an earlier run here goes on from its checkpoint."""
         self._set_status("running")
 
     @classmethod
@@ -110,6 +115,74 @@ class RunDirectory:
         if any(path.iterdir()):
             _make_room(path, force)
         return cls(path)
+
+    @classmethod
+    def resume(cls, path: str | Path) -> RunDirectory:
+        """Take the directory of a run that was killed, interrupted or failed, to go on with it.
+
+        Without a checkpoint in it, the run begins anew there.
+
+        Raises
+        ------
+        TraceError
+            If there is no run, or it is finished or still going on.
+        """
+        path = Path(path)
+        status = read_status(path)
+        if status.complete or status.alive:
+            raise TraceError(
+                f"{path}: {status.describe()}, so there is nothing to resume; read it with "
+                "`chipsim inspect`, or start another run with another --out"
+            )
+        if not (path / CHECKPOINT).is_file():
+            return cls.create(path, force=True)
+        found = cls(path)
+        found.resumes = True
+        return found
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the run's checkpoint is."""
+        return self.path / CHECKPOINT
+
+    def write_checkpoint(self, data: bytes) -> None:
+        """Put a checkpoint in the place of the last one, at once."""
+        _write(self.checkpoint, data)
+
+    def metrics_text(self) -> str:
+        """Return ``metrics.csv`` as it stands, for a checkpoint."""
+        path = self.path / METRICS
+        return "" if self._metrics is None else path.read_text(encoding="utf-8")
+
+    def restore_metrics(self, text: str) -> None:
+        """Put ``metrics.csv`` back to what it was, to go on from there."""
+        if not text:
+            return
+        self._metrics = (self.path / METRICS).open("w", newline="", encoding="utf-8")
+        self._metrics.write(text)
+        self._metrics.flush()
+        self._metric_names = tuple(next(csv.reader(io.StringIO(text))))
+
+    def check_experiment(self, values: Mapping[str, Any]) -> None:
+        """Refuse to go on with other settings than the run began with.
+
+        Raises
+        ------
+        TraceError
+            Naming the settings that differ.
+        """
+        path = self.path / EXPERIMENT
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TraceError(f"{path}: cannot be read: {error}; start the run anew") from error
+        own = tomllib.loads(toml.dumps(values))
+        other = sorted(_differences(found, own))
+        if other:
+            raise TraceError(
+                f"{self.path}: the run began with other settings: {'; '.join(other)}; give the "
+                f"same ones (chipsim run {path} --out {self.path} --resume)"
+            )
 
     def write_experiment(
         self, values: Mapping[str, Any], comments: Mapping[str, str] | None = None
@@ -144,6 +217,7 @@ class RunDirectory:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary and mark the run as finished."""
         _write(self.path / SUMMARY, summary_bytes(summary))
+        self.checkpoint.unlink(missing_ok=True)
         self._end("finished")
 
     def interrupt(self, reason: str, summary: Mapping[str, Any] | None = None) -> None:
@@ -278,6 +352,44 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
+def write_names(
+    directory: str | Path, vertices: list[dict[str, Any]], nets: list[dict[str, Any]]
+) -> None:
+    """Write ``vertices.json``: the vertices and nets that a trace numbers, in their order."""
+    value = {"format": NAMES_FORMAT, "vertices": vertices, "nets": nets}
+    _write(Path(directory) / NAMES, json.dumps(value, indent=1, ensure_ascii=False).encode())
+
+
+def read_names(directory: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """Return ``vertices`` and ``nets`` of ``vertices.json``; empty lists if there is no such file.
+
+    Raises
+    ------
+    TraceError
+        If it is broken, or of another version.
+    """
+    path = Path(directory) / NAMES
+    if not path.is_file():
+        return {"vertices": [], "nets": []}
+    value = _read_json(path)
+    if value.get("format") != NAMES_FORMAT:
+        raise TraceError(
+            f"{path}: got format {value.get('format')!r}, this chipsim reads {NAMES_FORMAT!r}; "
+            "read it with the version that wrote it, or run again"
+        )
+    fields = {"vertices": {"name", "endpoint", "place"}, "nets": {"name", "kind", "source"}}
+    for part, wanted in fields.items():
+        rows = value.get(part)
+        if not isinstance(rows, list) or not all(
+            isinstance(row, dict) and wanted <= row.keys() for row in rows
+        ):
+            raise TraceError(
+                f"{path}: {part}: expected a list of {', '.join(sorted(wanted))} each; the file is "
+                "broken: run again"
+            )
+    return {part: value[part] for part in fields}
+
+
 def _make_room(path: Path, force: bool) -> None:
     found = sorted(entry.name for entry in path.iterdir())
     foreign = [name for name in found if name not in _OURS]
@@ -354,6 +466,18 @@ def _write(path: Path, data: bytes) -> None:
         aside.replace(path)
     except OSError as error:
         raise TraceError(f"{path}: cannot be written: {error.strerror}; free some space") from error
+
+
+def _differences(found: Mapping[str, Any], own: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return a clause for every setting that is not the same in two experiments."""
+    lines: list[str] = []
+    for name in dict.fromkeys([*found, *own]):
+        old, new = found.get(name), own.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += _differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            lines.append(f"{prefix}{name} = {old!r} (now {new!r})")
+    return lines
 
 
 def _plain(value: int | float | str) -> str:

@@ -8,21 +8,22 @@ the same bytes. Column documentation travels in the files, as metadata of the Ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 """Raised when a column changes its meaning; readers refuse files of a later version."""
 
 OUTCOMES = ("delivered", "dropped", "overwritten")
 """How a copy ends; the values of the column ``outcome``, in the order of their codes."""
 DELIVERED, DROPPED, OVERWRITTEN = range(len(OUTCOMES))
 
-Labels = dict[str, tuple[str, ...]]
-"""For every column of names: its possible values, in the order of their codes."""
+Labels = dict[str, Sequence[str]]
+"""For every column of names: its possible values, in the order of their codes. A list may grow."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class TraceSchema:
         fields = [
             pa.field(
                 column.name,
-                pa.dictionary(pa.int8(), pa.string())
+                pa.dictionary(pa.from_numpy_dtype(np.dtype(column.dtype)), pa.string())
                 if column.labelled
                 else pa.from_numpy_dtype(np.dtype(column.dtype)),
                 nullable=False,
@@ -146,6 +147,8 @@ HOPS = TraceSchema(
     (
         Column("packet_source", "int32", "Source vertex; with packet_seq the packet's identity"),
         Column("packet_seq", "int64", "Number of the packet among those of its source vertex"),
+        _KIND,
+        Column("net", "int32", "Net of the application that the packet belongs to"),
         Column("channel", "int32", "Channel that was granted"),
         Column("arrived_ps", "int64", "Arrival at the FIFO of the granting node", "ps"),
         Column("granted_ps", "int64", "Grant: the channel is busy from here", "ps"),
@@ -168,15 +171,20 @@ TICKS = TraceSchema(
         Column("packets_in", "int32", "Packets taken from the inbox"),
         Column("packets_out", "int32", "Packets sent"),
         Column("overrun", "bool", "The handler ended after the next tick"),
-        Column("fifo_peak", "int32", "Most packets in the receive FIFO; -1: not kept", default=-1),
-        Column("level", "int8", "Clock level, 0 the lowest; -1: the chip has one", default=-1),
+        Column(
+            "fifo_peak",
+            "int32",
+            "Most packets in the receive FIFO since the handler before; -1: not kept",
+            default=-1,
+        ),
+        Column("level", "int8", "Clock level, 0 the lowest; -1: not kept", default=-1),
         Column("phase", "int8", "The program's phase at the start", "", True, default=0),
         Column("batch", "int32", "Training batch, from 0 over the whole run; -1: none", default=-1),
     ),
     order=("done_ps", "pe", "tick"),
     delta=("tick", "start_ps", "done_ps", "busy_ps", "cycles"),
 )
-"""One row per handler of a PE."""
+"""One row per handler of a PE. Runs add ``cycles_OPERATION``, see :func:`with_operations`."""
 
 CHANNELS = TraceSchema(
     "channels",
@@ -187,12 +195,95 @@ CHANNELS = TraceSchema(
         Column("packets", "int64", "Grants in the window"),
         Column("flits", "int64", "Flits of these grants"),
         Column("busy_ps", "int64", "Flits times the channel's time per flit", "ps"),
-        Column("queue_peak", "int32", "Most packets in the far FIFO; -1: not kept", default=-1),
+        Column(
+            "queue_peak",
+            "int32",
+            "Most packets that waited at the far end: in its FIFO and not granted on to all their "
+            "branches, or in an inbox; -1: not kept",
+            default=-1,
+        ),
     ),
     order=("window_end_ps", "channel"),
     delta=("window_start_ps", "window_end_ps", "packets", "flits", "busy_ps"),
 )
 """One row per channel that carried anything in a window of time."""
 
-SCHEMAS = {schema.name: schema for schema in (PACKETS, HOPS, TICKS, CHANNELS)}
+SPIKES = TraceSchema(
+    "spikes",
+    (
+        Column("time_ps", "int64", "Earliest time at which its packet may be written", "ps"),
+        Column("vertex", "int32", "Vertex that fired"),
+        Column("neuron", "int32", "Neuron, as the key numbers it"),
+        Column("net", "int32", "Net of the application"),
+        Column("tick", "int32", "Tick whose handler sent it"),
+        Column("batch", "int32", "Training batch, from 0 over the whole run; -1: none", default=-1),
+        Column("sample", "int32", "Number the program gave it (the sample); -1: none", default=-1),
+    ),
+    order=("time_ps", "vertex", "neuron"),
+    delta=("time_ps", "tick"),
+)
+"""One row per spike that was sent, however many packets and copies it became."""
+
+SAMPLES = TraceSchema(
+    "samples",
+    (
+        Column("time_ps", "int64", "Start of the handler", "ps"),
+        Column("vertex", "int32", "Vertex"),
+        Column(
+            "quantity", "int16", "What was read: membrane, adjoint, a name of its own", "", True
+        ),
+        Column("neuron", "int32", "Neuron, or position in what a program recorded"),
+        Column("tick", "int32", "Tick of the handler"),
+        Column("batch", "int32", "Training batch, from 0 over the whole run; -1: none", default=-1),
+        Column("sample", "int32", "Sample that the replica was at; -1: none", default=-1),
+        Column("value", "float64", "Value, in the model's own unit"),
+    ),
+    order=("time_ps", "vertex", "quantity", "neuron"),
+    delta=("time_ps", "tick"),
+)
+"""One row per value that was asked for (``trace.membrane``) or recorded (``pe.record``)."""
+
+POWER = TraceSchema(
+    "power",
+    (
+        Column("window_start_ps", "int64", "Start of the window", "ps"),
+        Column("window_end_ps", "int64", "End of the window, not included", "ps"),
+        Column("part", "int16", "Part of the energy account: uncore, pe_active, noc…", "", True),
+        Column("power_mw", "float64", "Energy of the part in the window over its length", "mW"),
+    ),
+    order=("window_end_ps", "part"),
+    delta=("window_start_ps", "window_end_ps"),
+)
+"""One row per part and window of time."""
+
+ANNOTATIONS = TraceSchema(
+    "annotations",
+    (
+        Column("start_ps", "int64", "When it began", "ps"),
+        Column("end_ps", "int64", "When it ended, not included", "ps"),
+        Column("what", "int16", "phase, batch, epoch, or a word of the application's", "", True),
+        Column("name", "int16", "Which phase; empty for what is numbered only", "", True),
+        Column("number", "int32", "Which batch or epoch; of a phase: its batch"),
+    ),
+    order=("end_ps", "start_ps", "what"),
+    delta=("start_ps", "end_ps"),
+)
+"""One row per stretch of time that has a name."""
+
+SCHEMAS = {
+    schema.name: schema
+    for schema in (PACKETS, HOPS, TICKS, CHANNELS, SPIKES, SAMPLES, POWER, ANNOTATIONS)
+}
 """Every data set by name."""
+
+OPERATION = "cycles_"
+"""How the columns of ``ticks`` begin that hold the cycles of one operation."""
+
+
+def with_operations(operations: Sequence[str]) -> TraceSchema:
+    """Return the schema of ``ticks`` with a column of cycles for each operation of a run."""
+    extra = tuple(
+        Column(f"{OPERATION}{name}", "int32", f"Cycles charged for {name}", default=0)
+        for name in operations
+    )
+    return replace(TICKS, columns=TICKS.columns + extra)

@@ -9,7 +9,7 @@ prefix of what it would have written, without its last part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ class DatasetWriter:
     directory : Path
         The data set's own directory (``packets.parquet``); made if missing. It must be empty.
     schema : TraceSchema
-    labels : mapping of str to tuple of str
-        For every labelled column its names, in the order of their codes.
+    labels : mapping of str to sequence of str
+        For every labelled column its names, in the order of their codes; a list may grow.
     rows_per_part : int
         Rows of every part but the last.
     resume : bool
@@ -56,7 +56,7 @@ class DatasetWriter:
         self,
         directory: Path,
         schema: TraceSchema,
-        labels: Mapping[str, tuple[str, ...]] | None = None,
+        labels: Mapping[str, Sequence[str]] | None = None,
         rows_per_part: int = ROWS_PER_PART,
         resume: bool = False,
     ) -> None:
@@ -127,7 +127,7 @@ class DatasetWriter:
         if self._sorted_rows:
             self._write(self._take_sorted(self._sorted_rows))
         elif not self.parts:  # a data set without rows still has its columns
-            self._write({name: np.empty(0, dtype) for name, dtype in self._dtypes.items()})
+            self._write(self._no_rows())
         self._closed = True
 
     def state(self) -> dict[str, Any]:
@@ -166,6 +166,17 @@ class DatasetWriter:
             )
         for name in sorted(found - ours):
             (self.directory / name).unlink()
+
+    def extend(self, schema: TraceSchema) -> None:
+        """Take a schema with further columns, before any row was handed over."""
+        if self.rows or self.parts:
+            raise TraceError(f"{self.schema.name}: rows were written before their columns were set")
+        self.schema = schema
+        self._dtypes = schema.dtypes()
+        self._arrow = schema.arrow()
+
+    def _no_rows(self) -> Rows:
+        return {name: np.empty(0, dtype) for name, dtype in self._dtypes.items()}
 
     def _check(self, rows: Rows) -> int:
         where = f"{self.schema.name} rows"
@@ -236,7 +247,7 @@ class DatasetWriter:
         for column, field in zip(self.schema.columns, self._arrow, strict=True):
             values = pa.array(rows[column.name])
             if column.labelled:
-                names = pa.array(self._labels[column.name], pa.string())
+                names = pa.array(list(self._labels[column.name]), pa.string())
                 values = pa.DictionaryArray.from_arrays(values, names)
             arrays.append(values.cast(field.type) if values.type != field.type else values)
         table = pa.Table.from_arrays(arrays, schema=self._arrow)

@@ -13,7 +13,7 @@ from chipsim.experiment import ExperimentKind, find_kind, names, resolve, valida
 from chipsim.experiment.model import SECTIONS, Section, TraceSection, flatten
 from chipsim.experiment.tracing import make_recorder
 from chipsim.trace import toml
-from chipsim.trace.recorder import Window
+from chipsim.trace.window import Window
 from eventprop_apps.experiment import KINDS, YINYANG
 
 ROOT = Path(__file__).parents[2]

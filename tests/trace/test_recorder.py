@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from chipsim.errors import TraceError
 from chipsim.trace import recorder as recorder_module
 from chipsim.trace.aggregates import PACKET_COLUMNS
-from chipsim.trace.recorder import Recorder, Window
-from chipsim.trace.schema import PACKETS
+from chipsim.trace.recorder import Recorder
+from chipsim.trace.schema import PACKETS, SCHEMAS
+from chipsim.trace.window import Window
 from tests.trace.columns import LABELS, in_order, packet_rows, select
 
 KINDS, PHASES = LABELS["kind"], LABELS["phase"]
@@ -183,7 +184,7 @@ def test_levels_write_what_they_say(tmp_path: Path) -> None:
         (tmp_path / level).mkdir()
         made = recorder(tmp_path / level, level)
         made.hops(
-            packet_source=0, packet_seq=0, channel=np.array([2, 1]), arrived_ps=1,
+            packet_source=0, packet_seq=0, kind=0, net=0, channel=np.array([2, 1]), arrived_ps=1,
             granted_ps=np.array([5, 5]), far_ps=9,
         )  # fmt: skip
         made.channels(
@@ -194,8 +195,8 @@ def test_levels_write_what_they_say(tmp_path: Path) -> None:
         assert (made.writes_packets, made.writes_hops) == (level != "summary", level == "hops")
     assert written == {
         "summary": [],
-        "packets": ["channels.parquet", "packets.parquet", "ticks.parquet"],
-        "hops": ["channels.parquet", "hops.parquet", "packets.parquet", "ticks.parquet"],
+        "packets": sorted(f"{name}.parquet" for name in SCHEMAS if name != "hops"),
+        "hops": sorted(f"{name}.parquet" for name in SCHEMAS),
     }
     assert [row["channel"] for row in read(tmp_path / "hops", "hops")] == [1, 2]
     assert read(tmp_path / "hops", "channels")[0]["queue_peak"] == -1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chipsim.errors import TraceError
 from chipsim.trace import writer as writer_module
-from chipsim.trace.schema import CHANNELS, PACKETS, SCHEMAS
+from chipsim.trace.schema import CHANNELS, PACKETS, SCHEMAS, VERSION
 from chipsim.trace.writer import DatasetWriter
 from tests.trace.columns import LABELS, in_order, packet_rows, select
 
@@ -110,15 +110,18 @@ def test_an_empty_data_set_has_its_columns(tmp_path: Path) -> None:
     assert table.schema.equals(PACKETS.arrow(), check_metadata=True)
 
 
+NAMED = dict.fromkeys(("quantity", "part", "what", "name"), ("one",))
+
+
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=lambda schema: schema.name)
 def test_every_column_is_documented_in_the_file(tmp_path: Path, schema: object) -> None:
-    DatasetWriter(tmp_path / "p", schema, LABELS).close()
+    DatasetWriter(tmp_path / "p", schema, {**LABELS, **NAMED}).close()
     read = pq.read_schema(tmp_path / "p" / "part-000000.parquet")
-    assert read.metadata[b"chipsim"] == f"{schema.name}/1".encode()
+    assert read.metadata[b"chipsim"] == f"{schema.name}/{VERSION}".encode()
     for field in read:
         assert field.metadata[b"doc"], field.name
-        in_ps = field.name.endswith("_ps")
-        assert field.metadata[b"unit"] == (b"ps" if in_ps else b""), field.name
+        unit = {"_ps": b"ps", "_mw": b"mW"}.get(field.name[-3:], b"")
+        assert field.metadata[b"unit"] == unit, field.name
     assert set(schema.order) | set(schema.delta) <= set(read.names)
 
 

@@ -12,11 +12,10 @@ from chipsim.analysis.export.window import Window
 from chipsim.analysis.groups import as_text
 from chipsim.analysis.run import Run
 from chipsim.errors import TraceError
-from chipsim.trace.schema import SCHEMAS
 
 
 def export_csv(run: Run, directory: Path, window: Window) -> list[tuple[Path, int]]:
-    """Write ``packets.csv``, ``ticks.csv``, ``channels.csv`` and, if traced, ``hops.csv``.
+    """Write a file of each data set of the trace, named like ``packets.csv``.
 
     Parameters
     ----------
@@ -45,13 +44,13 @@ def export_csv(run: Run, directory: Path, window: Window) -> list[tuple[Path, in
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
             raise TraceError(f"{directory}: the directory is not empty; give a new one with --out")
-        return [_write(directory / f"{name}.csv", name, table) for name, table in tables.items()]
+        return [_write(directory / f"{name}.csv", table) for name, table in tables.items()]
     except OSError as error:
         raise TraceError(f"{directory}: cannot be written: {error.strerror or error}") from error
 
 
-def _write(path: Path, name: str, table: pa.Table) -> tuple[Path, int]:
-    columns = {column: as_text(table[column]) for column in SCHEMAS[name].names}
+def _write(path: Path, table: pa.Table) -> tuple[Path, int]:
+    columns = {column: as_text(table[column]) for column in table.column_names}
     for column, values in columns.items():
         if pa.types.is_boolean(values.type):  # 0 and 1 are read as numbers everywhere
             columns[column] = pc.cast(values, pa.int8())

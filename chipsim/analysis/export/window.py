@@ -15,6 +15,10 @@ SPANS = {
     "hops": ("arrived_ps", "far_ps"),
     "ticks": ("start_ps", "done_ps"),
     "channels": ("window_start_ps", "window_end_ps"),
+    "spikes": ("time_ps", "time_ps"),
+    "samples": ("time_ps", "time_ps"),
+    "power": ("window_start_ps", "window_end_ps"),
+    "annotations": ("start_ps", "end_ps"),
 }
 """First and last moment of a row of each data set."""
 

@@ -217,7 +217,7 @@ def launch(
     last_end = max(done, copies[copy + LAST_END])
     there = copy
     if left == 0:
-        leave(net, port, copy, last_end)
+        leave(net, port, copy, last_end, now)
     else:
         copies[copy + LAST_END] = last_end
         there = new_copy(net)

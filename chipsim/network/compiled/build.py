@@ -120,6 +120,7 @@ def _scalars(machine: Machine, options: NetworkOptions) -> I64:
     scalars[at.LOG_NEED] = machine.channels
     scalars[at.CONSUME] = options.consume
     scalars[at.HOP_LOG] = options.hop_log
+    scalars[at.QUEUE_PEAKS] = options.queue_peaks
     scalars[at.WINDOW_START] = options.window_start_ps
     scalars[at.WINDOW_END] = options.window_end_ps
     scalars[at.BIN] = options.bin_ps
@@ -283,6 +284,7 @@ def _patience(machine: Machine) -> I64:
     """Return a record per port: the second wait of its node, and who reads what it gives up."""
     patience = records(machine.ports, at.PATIENCE_STRIDE)
     field(patience, at.PATIENCE_STRIDE, at.MONITOR)[:] = at.NONE
+    field(patience, at.PATIENCE_STRIDE, at.QUEUE_NEXT)[:] = at.NONE
     behaviour = machine.behaviour
     if behaviour is None:
         return patience

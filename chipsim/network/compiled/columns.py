@@ -98,6 +98,7 @@ def hops(log: NDArray[np.int64], count: int) -> Hops:
     return Hops(
         source=rows[:, 0].astype(I32),
         seq=rows[:, 1].copy(),
+        net=rows[:, 6].astype(I32),
         channel=rows[:, 2].astype(I32),
         arrived_ps=rows[:, 3].copy(),
         granted_ps=rows[:, 4].copy(),

@@ -175,7 +175,7 @@ def go_round(net: State, port: int, copy: int, now: int) -> None:
 def drop_rest(net: State, port: int, copy: int, now: int) -> None:
     """Give up the copy's ungranted branches; it leaves with the end of its last transmission."""
     copies = net.copies
-    leave(net, port, copy, max(now, copies[copy + LAST_END]))
+    leave(net, port, copy, max(now, copies[copy + LAST_END]), now)
     left = copies[copy + MASK]
     base = net.stages[copies[copy + STAGE]]
     leaves = 0

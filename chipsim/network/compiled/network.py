@@ -28,9 +28,9 @@ from chipsim.network.compiled import layout as at
 from chipsim.network.compiled.build import field, first_state
 from chipsim.network.compiled.loop import run
 from chipsim.network.compiled.memory import Memory
+from chipsim.network.compiled.queues import take_peaks
 from chipsim.network.compiled.routes import RouteTable
 from chipsim.network.rules import Visit
-
 
 _BUILT = ("inputs", "stages", "branches", "routes", "sides")
 """Arrays that follow from machine and routes."""
@@ -329,6 +329,13 @@ class Network:
         count = self._scalars.item(at.LOG_COUNT)
         self._scalars[at.LOG_COUNT] = 0
         return columns.hops(self._memory.state.hop_log, count)
+
+    def take_queue_peaks(self) -> NDArray[np.int32]:
+        """Return the most packets that waited at each channel's far end since the last call."""
+        peaks = np.zeros(self.machine.channels, dtype=np.int32)
+        if self._scalars.item(at.QUEUE_PEAKS):
+            take_peaks(self._directory, peaks)
+        return peaks
 
     def counters(self) -> Counters:
         """Return the counts so far."""

@@ -47,6 +47,7 @@ from chipsim.network.compiled.layout import (
     KIND_FIFO,
     KIND_MASK,
     KIND_POOL,
+    KIND_SINK,
     KIND_SOURCE,
     LEFT,
     LINK,
@@ -56,6 +57,7 @@ from chipsim.network.compiled.layout import (
     NOTED,
     OPEN,
     PENDING,
+    QUEUE_PEAKS,
     REQUESTS,
     ROOT,
     SCRIPT,
@@ -67,6 +69,7 @@ from chipsim.network.compiled.layout import (
     WATCH_ACCEPTED,
 )
 from chipsim.network.compiled.queue import push
+from chipsim.network.compiled.queues import queue_grows, queue_shrinks
 from chipsim.network.compiled.state import State
 from chipsim.network.compiled.watches import fire_accepted
 
@@ -152,6 +155,8 @@ def join(net: State, port: int, copy: int, time: int) -> None:
     copies[copy + AFTER] = NONE
     kind = ports[port + KIND]
     head = ports[port + HEAD]
+    if net.scalars[QUEUE_PEAKS] and kind != KIND_SINK:
+        queue_grows(net, port, copy)
     if kind == KIND_FIFO:
         if head < 0:
             ports[port + HEAD] = copy
@@ -197,10 +202,12 @@ def join_sink(net: State, port: int, copy: int, time: int) -> None:
 
 
 @inlined
-def leave(net: State, port: int, copy: int, end: int) -> None:
+def leave(net: State, port: int, copy: int, end: int, now: int) -> None:
     """Take ``copy``, all of whose branches are granted or dropped, out of its node at ``end``."""
     ports, copies = net.ports, net.copies
     after = copies[copy + AFTER]
+    if net.scalars[QUEUE_PEAKS] and ports[port + KIND] & KIND_SOURCE == 0:
+        queue_shrinks(net, port, now)
     if ports[port + KIND] & KIND_MASK == KIND_FIFO:
         ports[port + HEAD] = after
         ports[port + FREE] = end

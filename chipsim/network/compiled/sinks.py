@@ -35,11 +35,13 @@ from chipsim.network.compiled.layout import (
     OVERWRITTEN,
     PACKET,
     PORT_STRIDE,
+    QUEUE_PEAKS,
     WATCH,
     WINDOW_END,
     WINDOW_START,
 )
 from chipsim.network.compiled.queue import push
+from chipsim.network.compiled.queues import inbox_holds
 from chipsim.network.compiled.records import end_leaves, free_copy
 from chipsim.network.compiled.state import State
 from chipsim.network.compiled.watches import fire_inbox
@@ -86,6 +88,8 @@ def deliver(net: State, port: int, copy: int, now: int) -> None:
         free_copy(net, copy)
     else:
         put(net, inbox, copy)
+        if net.scalars[QUEUE_PEAKS]:
+            inbox_holds(net, port, net.inboxes[inbox + COUNT])
 
 
 @inlined

@@ -45,6 +45,7 @@ class Hop(NamedTuple):
 
     source: int
     seq: int
+    net: int
     channel: int
     arrived_ps: int
     granted_ps: int
@@ -135,7 +136,7 @@ class Account:
         if self._hops is not None:
             packet = copy.packet
             self._hops.append(
-                Hop(packet.source, packet.seq, channel, copy.arrived_ps, now_ps, far_ps)
+                Hop(packet.source, packet.seq, packet.net, channel, copy.arrived_ps, now_ps, far_ps)
             )
 
     def delivered(self, copy: Copy, now_ps: int) -> None:

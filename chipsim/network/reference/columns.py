@@ -45,6 +45,7 @@ def hops(log: Sequence[Hop]) -> Hops:
     return Hops(
         source=_column((hop.source for hop in log), I32),
         seq=_column((hop.seq for hop in log), I64),
+        net=_column((hop.net for hop in log), I32),
         channel=_column((hop.channel for hop in log), I32),
         arrived_ps=_column((hop.arrived_ps for hop in log), I64),
         granted_ps=_column((hop.granted_ps for hop in log), I64),

@@ -90,6 +90,7 @@ class Network:
         self.env = simpy.Environment() if env is None else env
         self._clock = Clock(self.env)
         self._start_ps = self._clock.now
+        self._options = options
         self._account = Account(options)
         self._watches = Watches(self._clock, notify)
         self._plans: list[rules.Plan] = []
@@ -343,6 +344,11 @@ class Network:
     def take_hops(self) -> Hops:
         """Return and forget the hop log since the last call."""
         return columns.hops(self._account.take_hops())
+
+    def take_queue_peaks(self) -> NDArray[np.int32]:
+        """Return the most packets that waited at each channel's far end since the last call."""
+        peaks = [output.far.take_peak() for output in self._outputs]
+        return np.array(peaks if self._options.queue_peaks else [0] * len(peaks), dtype=np.int32)
 
     def counters(self) -> Counters:
         """Return the counts so far."""

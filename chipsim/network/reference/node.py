@@ -98,6 +98,7 @@ class Node:
     def arrive(self, port: Port, copy: Copy) -> None:
         """Put ``copy`` at the end of ``port``; it may ask at this very instant."""
         port.queue.append(copy)
+        port.joined()
         if self.pool or len(port.queue) == 1:
             self._begin_asking(copy)
 
@@ -128,6 +129,7 @@ class Node:
         now = self._clock.now
         _, port, copy, limb = chosen
         copy.pending.remove(limb)
+        port.waiting -= not copy.pending
         copy.sending += 1
         if self.hop and not copy.visited:
             copy.visited = True
@@ -250,5 +252,6 @@ class Node:
             lost = [end for limb in copy.pending for end in limb.endpoints]
             self._account.dropped(copy, port.number, lost, self._clock.now)
         copy.pending.clear()
+        port.waiting -= 1
         if copy.sending == 0:  # else it leaves with the end of its last transmission
             self._leave(port, copy)

@@ -123,6 +123,8 @@ class Port:
         Copies that waited too long.
     monitor : Monitor or None
         Who sends through this port what the router gave up.
+    waiting, peak : int
+        Copies with branches that are not granted, and the most of them since somebody asked.
     """
 
     number: int
@@ -133,6 +135,18 @@ class Port:
     queue: deque[Copy] = field(default_factory=deque)
     given_up: int = 0
     monitor: Monitor | None = None
+    waiting: int = 0
+    peak: int = 0
+
+    def joined(self) -> None:
+        """Count a copy that has joined the queue."""
+        self.waiting += 1
+        self.peak = max(self.peak, self.waiting)
+
+    def take_peak(self) -> int:
+        """Return the peak since the last call."""
+        peak, self.peak = self.peak, self.waiting
+        return peak
 
     def askers(self) -> Iterator[Copy]:
         """Yield the copies that may ask, oldest first: the head, or all of a pool."""
@@ -197,6 +211,13 @@ class Sink:
     inboxes: tuple[deque[Delivered], deque[Delivered]] = field(
         default_factory=lambda: (deque(), deque())
     )
+    peak: int = 0
+    """The most copies in one of its inboxes since somebody asked."""
+
+    def take_peak(self) -> int:
+        """Return the peak since the last call."""
+        peak, self.peak = self.peak, max(map(len, self.inboxes))
+        return peak
 
     def needs_slot(self, packet: Packet) -> bool:
         """Return whether senders wait for room: events at a stalling sink."""

@@ -57,6 +57,7 @@ class Sinks:
         which = int(packet.plan.route.memory)
         inbox = sink.inboxes[which]
         inbox.append(Delivered(copy, now, holds_slot))
+        sink.peak = max(sink.peak, len(inbox))
         self._watches.inbox_holds(2 * sink.endpoint + which, len(inbox))
 
     def take(self, sinks: Sequence[tuple[Sink, int]], now_ps: int) -> list[Ended]:

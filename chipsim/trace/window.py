@@ -1,0 +1,58 @@
+"""Which part of a run is written to its trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipsim.trace.schema import TraceSchema
+from chipsim.trace.writer import Rows
+from chipsim.units import FOREVER
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which rows are written; counts are over all rows. Empty tuples mean no limit.
+
+    Attributes
+    ----------
+    start_ps, end_ps : int
+        Rows whose end (packets, ticks), grant (hops) or window's end (channels) lies in
+        [start, end) [ps].
+    first_batch, last_batch : int
+        Batches, both included; rows without a batch (-1) are kept only without this limit.
+    vertices : tuple of int
+        Source vertices of packets and hops; vertices of spikes and samples.
+    kinds : tuple of str
+        Kinds of packets and hops.
+    channels : tuple of int
+        Channels of hops and of windows of channels.
+    """
+
+    start_ps: int = 0
+    end_ps: int = FOREVER
+    first_batch: int | None = None
+    last_batch: int | None = None
+    vertices: tuple[int, ...] = ()
+    kinds: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
+
+    def mask(self, schema: TraceSchema, rows: Rows, kinds: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Return which rows are in the window; limits on columns a data set has not do nothing."""
+        time = rows[schema.time]
+        keep: NDArray[np.bool_] = (time >= self.start_ps) & (time < self.end_ps)
+        if "batch" in rows:
+            if self.first_batch is not None:
+                keep &= rows["batch"] >= self.first_batch
+            if self.last_batch is not None:
+                keep &= (rows["batch"] <= self.last_batch) & (rows["batch"] >= 0)
+        for column in ("packet_source", "vertex"):
+            if self.vertices and column in rows:
+                keep &= np.isin(rows[column], self.vertices)
+        if self.channels and "channel" in rows:
+            keep &= np.isin(rows["channel"], self.channels)
+        if self.kinds and "kind" in rows:
+            keep &= np.isin(rows["kind"], [kinds.index(name) for name in self.kinds])
+        return keep
