@@ -1,8 +1,8 @@
 """What other packages bring: experiments, strategies and commands, found by entry points.
 
 The groups are ``chipsim.experiments``, ``chipsim.placers``, ``chipsim.routers``,
-``chipsim.partitioners`` and ``chipsim.commands``. A plug-in that fails to load is one clear line where its name is used; the
-others still work.
+``chipsim.partitioners`` and ``chipsim.commands``. A plug-in that fails to load is one clear line
+where its name is used; the others still work.
 """
 
 from __future__ import annotations

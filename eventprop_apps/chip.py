@@ -346,24 +346,27 @@ class ChipRun:
             simulation.add_barrier(TREE_BARRIER, [*layers, *optimisers])
         backward.on_release.append(lambda _: simulation.tracer.enter("exchange", self.plan.done))
         batch = simulation.add_barrier(BATCH_BARRIER, list(simulation.pes))
-        batch.on_release.append(lambda _: self.plan.finish())
+        # Before the batch is over for the plan, whose checkpoint holds what the meter has.
         self.exchange_meter = ExchangeMeter(simulation, backward, batch, self.options.exchange)
+        batch.on_release.append(lambda _: self.plan.finish())
 
     def _job_done(self, number: int, job: Job) -> None:
         for kernel in self.layers:
             kernel.check_records()
         self.simulation.tracer.enter("forward", number + 1)
         self.simulation.tracer.flush()
-        self.feeder.load(self.simulation, number + 2)
         if self._on_done is not None:
             self._on_done(number, job)
+        self.feeder.load(self.simulation, number + 2)
 
     # ------------------------------------------------------------------------------- running
     def run(self) -> None:
-        """Work through all jobs."""
-        self.simulation.tracer.enter("forward", 0)
-        self.feeder.load(self.simulation, 0)
-        self.feeder.load(self.simulation, 1)
+        """Work through all jobs, or those after a checkpoint."""
+        start = self.plan.start
+        if start == 0:
+            self.simulation.tracer.enter("forward", 0)
+            self.feeder.load(self.simulation, 0)
+        self.feeder.load(self.simulation, start + 1)
         self.simulation.run()
 
     @property

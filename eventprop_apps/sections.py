@@ -181,6 +181,9 @@ class ExchangeTrainSection(TrainSection):
     optimiser_state: Literal["sram", "dram"] = "sram"
     """Where summed gradients and moments lie; in DRAM they pass through the PE in chunks."""
 
+    checkpoint_batches: Count | None = None
+    """Write a checkpoint into --out after so many batches (tests count); left out: every epoch."""
+
     def options(self) -> ExchangeOptions:
         """Return the exchange between batches."""
         from eventprop_apps.exchange.options import ExchangeOptions

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from types import FrameType
 from typing import Any, cast
@@ -24,12 +24,16 @@ from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.mapping.application import KINDS, Application
 from chipsim.sim.account import account
+from chipsim.sim.checkpoint import dumps, is_quiet
+from chipsim.sim.checkpoint import load as load_checkpoint
 from chipsim.sim.simulation import Simulation
 from chipsim.sim.trace import PHASES
 from chipsim.trace.provenance import write as write_provenance
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.rundir import RunDirectory
 from chipsim.trace.summary import build_summary
+from eventprop_apps.checkpoint import restore as restore_chip
+from eventprop_apps.checkpoint import state_of
 from eventprop_apps.chip import ChipOptions, ChipRun
 from eventprop_apps.data.batches import batches
 from eventprop_apps.data.dataset import Dataset
@@ -61,8 +65,11 @@ def run_training(
         After Ctrl-C, once the run directory has been closed in order.
     """
     values = cast(TrainingModel, experiment.values)
-    recorder = make_recorder(values.trace, None if out is None else out.path, KINDS, PHASES)
+    path, resumes = (None, False) if out is None else (out.path, out.resumes)
+    recorder = make_recorder(values.trace, path, KINDS, PHASES, resumes)
     run = training_run(experiment, recorder, out, progress)
+    if out is not None and resumes:
+        run.restore(load_checkpoint(out.checkpoint))
     summary = run.run()
     return build_summary({"experiment": experiment.name, **summary})
 
@@ -281,6 +288,7 @@ class TrainingRun:
         self.progress({**values, **self._traffic()})
         if done and self.out is not None:
             self.out.append_metrics({k: v for k, v in values.items() if k != "epochs"})
+        self._save(done)
 
     def _whole(self) -> dict[str, Any]:
         return {"epoch": len(self.epochs), "epochs": self.values.train.epochs}
@@ -312,6 +320,41 @@ class TrainingRun:
                 **self._traffic(),
             }
         )
+
+    # --------------------------------------------------------------------------- checkpoints
+    def _save(self, epoch_done: bool) -> None:
+        """Write a checkpoint, if one is due and the run can go on from here.
+
+        The reference network has no state that could be written, and where packets are still on
+        their way the next batch will do.
+        """
+        out, every = self.out, self.values.train.checkpoint_batches
+        due = epoch_done if every is None else self.chip.plan.done % every == 0
+        if out is None or not due or self.values.network.model != "compiled":
+            return
+        if is_quiet(self.chip.simulation):
+            out.write_checkpoint(dumps(self.state()))
+
+    def state(self) -> dict[str, Any]:
+        """Return what continues this run after the job just done."""
+        assert self.out is not None
+        return {
+            "chip": state_of(self.chip),
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "batches_trained": self.batches_trained,
+            "metrics": self.out.metrics_text(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`, in a run not yet begun."""
+        assert self.out is not None
+        restore_chip(self.chip, state["chip"])
+        self.batches_trained = int(state["batches_trained"])
+        self.epochs = [
+            Epoch(Tally(**epoch["train"]), Tally(**epoch["test"]), epoch["batches"])
+            for epoch in state["epochs"]
+        ]
+        self.out.restore_metrics(state["metrics"])
 
     # ------------------------------------------------------------------------------- running
     def run(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from chipsim import registry
-from chipsim.cli.command import add_json, add_settings, note, notes_as_json
+from chipsim.cli.command import UsageError, add_json, add_settings, note, notes_as_json
 from chipsim.cli.settings import parse_settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="replace an earlier run that stands in --out"
     )
     parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out that was killed or interrupted, from its checkpoint",
+    )
+    parser.add_argument(
         "--no-report", action="store_true", help="write no report.html at the run's end"
     )
     parser.add_argument(
@@ -64,14 +69,22 @@ def run(arguments: argparse.Namespace) -> int:
     experiment = resolve(arguments.experiment, settings, arguments.seed)
     _announce_compilation()
     progress = Progress(sys.stderr, arguments.log_json)
-    out = (
-        RunDirectory.create(arguments.out, force=arguments.force)
-        if arguments.out is not None
-        else None
-    )
+    if arguments.resume and (arguments.out is None or arguments.force):
+        raise UsageError(
+            "--resume goes on with the run that stands in --out: give --out DIR, without --force"
+        )
+    out = None
+    if arguments.out is not None:
+        out = (
+            RunDirectory.resume(arguments.out)
+            if arguments.resume
+            else RunDirectory.create(arguments.out, force=arguments.force)
+        )
     try:
         with out or nullcontext(), second_interrupt_exits(), progress:
-            if out is not None:
+            if out is not None and out.resumes:
+                out.check_experiment(experiment.table())
+            elif out is not None:
                 out.write_experiment(experiment.table(), experiment.comments())
             summary = experiment.kind.run(experiment, out, progress)
             if out is not None:

@@ -32,6 +32,9 @@ class Barrier:
         self.cost_ps = cost_ps
         self.on_release: list[Callable[[int], None]] = []
         self.generation = 0
+        self.released: list[str] = []
+        """Whom the last release let go, in the order in which they had arrived."""
+        self.released_ps = -1
         self._arrived: dict[str, None] = {}
         self._known = frozenset(members)
         self._last_ps = 0
@@ -67,6 +70,7 @@ class Barrier:
 
     def _release(self) -> None:
         event, self._event = self._event, self.env.event()
+        self.released, self.released_ps = list(self._arrived), int(self.env.now)
         self._arrived.clear()
         self.generation += 1
         self._last_ps = 0

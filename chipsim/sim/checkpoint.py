@@ -47,7 +47,8 @@ def state_of(simulation: Simulation) -> State:
     Raises
     ------
     CheckpointError
-        If something is on its way, or the network model cannot be written down.
+        If something is on its way, the programs do not all wait at one barrier, or the network
+        model cannot be written down.
     """
     network = simulation.network
     if not hasattr(network, "state"):
@@ -57,9 +58,9 @@ def state_of(simulation: Simulation) -> State:
         )
     if not is_quiet(simulation):
         raise CheckpointError(
-            f"checkpoint at {int(simulation.env.now)} ps: {network.counters().in_flight} copies and "
-            f"{len(simulation.transfers.open)} transfers are on their way; take it at a barrier "
-            "that all programs reach after the last packet"
+            f"checkpoint at {int(simulation.env.now)} ps: {network.counters().in_flight} copies "
+            f"and {len(simulation.transfers.open)} transfers are on their way; take it at a "
+            "barrier that all programs reach after the last packet"
         )
     recorded = [pe.label for pe in simulation.pe_list if pe.recordings]
     if recorded:
@@ -70,6 +71,7 @@ def state_of(simulation: Simulation) -> State:
     simulation.charge_kernels()
     return {
         "now_ps": int(simulation.env.now),
+        "order": _released(simulation),
         "tick_handlers": simulation.tick_handlers,
         "sequence": simulation.sequence,
         "cores": simulation.cores.data,
@@ -112,6 +114,21 @@ def restore(simulation: Simulation, state: Mapping[str, Any]) -> None:
         raise CheckpointError("checkpoint: is of a run with other memories; take its settings")
     for name, words in held.items():
         _copy(f"memory {name}", words, state["memories"][name])
+    simulation.start_order = list(state["order"])
+    for pe in simulation.pe_list:
+        pe.skip_masked_ticks()  # as every program does when the barrier lets it go
+
+
+def _released(simulation: Simulation) -> list[str]:
+    """Return all vertices in the order in which the barrier that is being released lets them go."""
+    now = int(simulation.env.now)
+    for barrier in simulation.barriers():
+        if barrier.released_ps == now and set(barrier.released) == set(simulation.pes):
+            return barrier.released
+    raise CheckpointError(
+        f"checkpoint at {now} ps: the programs do not all wait at one barrier; take it where a "
+        "barrier of all vertices is released"
+    )
 
 
 def _memories(simulation: Simulation) -> dict[str, NDArray[np.uint32]]:
@@ -154,7 +171,7 @@ def load(path: str | Path) -> State:
     import zipfile
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop(ABOUT).tobytes())
         found, state = about["format"], about["state"]

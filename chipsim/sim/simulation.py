@@ -153,6 +153,7 @@ class Simulation:
                 pe.sram.reserve(region, nbytes)
             self.pes[name] = pe
         self.pe_list = list(self.pes.values())
+        self.start_order = list(self.pes)
         self.vertex_at = {self.endpoint_of[name]: i for i, name in enumerate(names)}
 
     def _build_nets(self) -> None:
@@ -385,7 +386,7 @@ class Simulation:
     def start(self) -> None:
         """Start every PE's program (at time 0; ticks begin one tick later)."""
         self._unfinished = dict.fromkeys(pe.vertex for pe in self.pe_list)
-        self.processes = [self.env.process(pe.run()) for pe in self.pe_list]
+        self.processes = [self.env.process(self.pes[name].run()) for name in self.start_order]
 
     def program_ended(self, vertex: str) -> None:
         """Note that a PE's program has ended; the run ends with the last of them."""

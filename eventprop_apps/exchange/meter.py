@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chipsim.units import PS_PER_US
@@ -53,6 +54,14 @@ class ExchangeMeter:
         self._sums = [total + part for total, part in zip(self._sums, passed, strict=True)]
         self._from = None
         self.batches += 1
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums so far, for a checkpoint between two exchanges."""
+        return {"sums": self._sums, "batches": self.batches}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self._sums, self.batches = list(state["sums"]), int(state["batches"])
 
     def summary(self) -> dict[str, Any]:
         """Return the strategy, and the means of a batch: time [us], cycles, packets, bytes, hops.

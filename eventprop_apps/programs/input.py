@@ -92,10 +92,11 @@ class InputProgram(Program):
 
     def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
         """Play one sample a job."""
-        number = 0
-        # Waiting before the barrier, and not after it, lets all programs begin a batch together.
-        yield from self.feeder.wait(pe, number, self.replica, "input")
-        yield pe.barrier(BEGIN_BARRIER)
+        number = self.plan.start
+        if not number:
+            # Waiting before the barrier, and not after it, lets all begin a batch together.
+            yield from self.feeder.wait(pe, number, self.replica, "input")
+            yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             self._load(pe, number, job)
             yield pe.step(self.kernel, ticks=self.steps)

@@ -282,8 +282,9 @@ class LayerProgram(Program):
     def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
         """Do one batch a job."""
         kernel = self.kernel
-        number = 0
-        yield pe.barrier(BEGIN_BARRIER)
+        number = self.plan.start
+        if not number:
+            yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             kernel.parity = number % 2
             kernel.job = job

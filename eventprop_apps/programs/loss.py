@@ -208,9 +208,10 @@ class LossProgram(Program):
     def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
         """Judge one sample a job."""
         kernel = self.kernel
-        number = 0
-        yield from self.feeder.wait(pe, number, self.replica, "loss")
-        yield pe.barrier(BEGIN_BARRIER)
+        number = self.plan.start
+        if not number:
+            yield from self.feeder.wait(pe, number, self.replica, "loss")
+            yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             kernel.parity = number % 2
             kernel.job = job

@@ -86,8 +86,9 @@ class OptimiserProgram(Program):
 
     def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
         """Serve one batch a job."""
-        number = 0
-        yield pe.barrier(BEGIN_BARRIER)
+        number = self.plan.start
+        if not number:
+            yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
             if job.backward:
                 yield pe.barrier(BACKWARD_BARRIER)

@@ -59,6 +59,13 @@ class Plan:
     jobs : iterator of Job
     on_done : callable
         ``on_done(number, job)`` when every program has finished a job.
+
+    Attributes
+    ----------
+    start : int
+        The first job of this process: above 0 where a checkpoint is continued.
+    done : int
+        Jobs done.
     """
 
     def __init__(self, jobs: Iterator[Job], on_done: Callable[[int, Job], None]) -> None:
@@ -66,7 +73,14 @@ class Plan:
         self._jobs: dict[int, Job] = {}
         self._pulled = 0
         self._on_done = on_done
+        self.start = 0
         self.done = 0
+
+    def skip(self, jobs: int) -> None:
+        """Go on after the first ``jobs`` jobs, which an earlier process has done."""
+        for _ in range(jobs):
+            next(self._source)
+        self.start = self.done = self._pulled = jobs
 
     def job(self, number: int) -> Job | None:
         """Return job ``number``, or None after the last."""
