@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chipsim.sim.energy import account as energy_account
+from chipsim.sim.energy import kinds as energy_kinds
 from chipsim.units import PS_PER_NS, PS_PER_S
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def account(simulation: Simulation) -> dict[str, Any]:
         "tick_use_max": log.use_max_ps / log.clock.tick_ps,
         "simulated_s": int(simulation.env.now) / PS_PER_S,
         "energy_mj": energy_account(simulation),
+        "energy_kinds": energy_kinds(simulation),
         "assumptions": assumptions(simulation),
     }
 

@@ -48,6 +48,13 @@ class Cores:
         FIFO only grows.
     awake_cycles, awake_ps : ndarray of int64
         Cycles computed so far, and time spent in handlers [ps].
+    level, threshold : ndarray of int64
+        Clock level of the open handler (or the last one), and the waiting packets above which a
+        handler runs at level 1; -1 where the level is fixed.
+    high_cycles, high_ps : ndarray of int64
+        What of ``awake_cycles`` and ``awake_ps`` was spent at level 1.
+    offset_ps, period_ps : ndarray of int64
+        The PE's timer: tick k is at ``offset_ps + k * period_ps``.
     """
 
     def __init__(self, machine: Machine, endpoints: NDArray[np.int32], log: TickLog) -> None:
@@ -68,7 +75,14 @@ class Cores:
         self.awake_cycles = self.data[handlers.AWAKE_CYCLES]
         self.awake_ps = self.data[handlers.AWAKE_PS]
         self.fifo_peak = self.data[handlers.FIFO_PEAK]
-        self.tick[:] = -1
+        self.level = self.data[handlers.LEVEL]
+        self.threshold = self.data[handlers.THRESHOLD]
+        self.high_cycles = self.data[handlers.HIGH_CYCLES]
+        self.high_ps = self.data[handlers.HIGH_PS]
+        self.offset_ps = self.data[handlers.OFFSET_PS]
+        self.period_ps = self.data[handlers.PERIOD_PS]
+        self.tick[:] = self.threshold[:] = -1
+        self.offset_ps[:], self.period_ps[:] = log.clock.offset_ps, log.clock.tick_ps
         self._all = np.arange(len(endpoints), dtype=np.int32)
         self._none_left = np.zeros(len(endpoints), dtype=np.int32)
         self._never = np.full(len(endpoints), -1, dtype=np.int64)
@@ -104,10 +118,8 @@ class Cores:
         if self.packets_out.item(core):
             port = self.port.item(core)
             left, last = network.script_left(port), network.last_accepted_ps(port)
-        log, clock = self.log, self.log.clock
-        closed = handlers.settle_handler(
-            self.data, core, left, last, now_ps, clock.offset_ps, clock.tick_ps, log.totals
-        )
+        log = self.log
+        closed = handlers.settle_handler(self.data, core, left, last, now_ps, log.totals)
         if closed:
             self.open[core] = 0
             if log.sink is not None:
@@ -117,9 +129,7 @@ class Cores:
         self, cores: NDArray[np.int32], left: NDArray[np.int32], last: I64, now_ps: int
     ) -> NDArray[np.bool_]:
         log = self.log
-        free, closed = handlers.settle_handlers(
-            self.data, cores, left, last, now_ps, log.clock.offset_ps, log.clock.tick_ps, log.totals
-        )
+        free, closed = handlers.settle_handlers(self.data, cores, left, last, now_ps, log.totals)
         if closed:
             rows = handlers.forget_closed(self.data, cores)
             if log.sink is not None:
@@ -136,5 +146,8 @@ class Cores:
             self.packets_in,
             self.packets_out,
             self.fifo_peak,
+            self.level,
+            self.offset_ps + self.tick * self.period_ps,
+            self.period_ps,
         )
         self.log.report(cores, *(field[cores] for field in fields))

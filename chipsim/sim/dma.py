@@ -22,24 +22,34 @@ class DmaEngine:
     ----------
     simulation : Simulation
     endpoint : int
-    setup_ps : int
-        From the program's order to the first flit [ps], at least 1.
+    setup_cycles : int
+        From the program's order to the first flit, in cycles of the PE at its clock level.
     max_outstanding : int
         Transfers under way at once; further ones wait in order.
     """
 
     def __init__(
-        self, simulation: Simulation, endpoint: int, setup_ps: int, max_outstanding: int
+        self, simulation: Simulation, endpoint: int, setup_cycles: int, max_outstanding: int
     ) -> None:
         if max_outstanding < 1:
             raise ProgramError(f"DMA: got max_outstanding={max_outstanding}, expected at least 1")
         self.simulation = simulation
         self.endpoint = endpoint
-        self.setup_ps = setup_ps
+        # A device acts after the instant of its order: at least 1 ps.
+        self._setup_ps = tuple(max(1, time) for time in simulation.levels.times(setup_cycles))
+        found = np.flatnonzero(simulation.cores.endpoint == endpoint)
+        self._core = int(found[0]) if len(found) else -1
         self.max_outstanding = max_outstanding
         self.completed = 0
         self._under_way = 0
         self._queue: deque[Transfer] = deque()
+
+    @property
+    def setup_ps(self) -> int:
+        """From the program's order to the first flit [ps]."""
+        levels, core = self.simulation.levels, self._core
+        level = self.simulation.cores.level.item(core) if core >= 0 else levels.base
+        return self._setup_ps[level]
 
     def read(self, target: int, region: str, offset: int, words: int, label: str) -> Transfer:
         """Read ``words`` 32-bit words from word ``offset`` of a region at ``target``."""

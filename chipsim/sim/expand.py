@@ -80,22 +80,21 @@ def write_packets(
     source: I32,
     net: I32,
     tag: I32,
-    first_ps: I64,
-    gap_ps: int,
+    times_ps: I64,
     tick: int,
     sequence: I64,
 ) -> tuple[I64, I32]:
     """Return packets with times and numbers, and advance the sources' sequence numbers.
 
-    ``first_ps`` is the time of a position's first packet; the others follow in gaps. The columns
-    are those of :func:`train`.
+    ``times_ps``, shape (2, positions), is the time of a position's first packet, and the gap in
+    which the others follow. The columns are those of :func:`train`.
     """
     count = len(position)
     longs = np.empty((LONGS, count), np.int64)
     ints = np.empty((INTS, count), np.int32)
     for i in range(count):
-        longs[0, i] = first_ps[position[i]]
-        longs[1, i] = gap_ps
+        longs[0, i] = times_ps[0, position[i]]
+        longs[1, i] = times_ps[1, position[i]]
         longs[2, i] = sequence[source[i]]
         sequence[source[i]] += 1
         ints[0, i] = port[i]
@@ -116,8 +115,7 @@ def write_keys(
     tag: I32,
     plan: I64,
     plan_routes: I32,
-    first_ps: I64,
-    gap_ps: int,
+    times_ps: I64,
     tick: int,
     sequence: I64,
 ) -> tuple[int, I64, I32, NDArray[np.uint32], NDArray[np.uint32]]:
@@ -148,8 +146,8 @@ def write_keys(
         row = rows[position[i]]
         source = plan[1, row]
         for branch in range(plan[5, row], plan[5, row + 1]):
-            longs[0, j] = first_ps[position[i]]
-            longs[1, j] = gap_ps
+            longs[0, j] = times_ps[0, position[i]]
+            longs[1, j] = times_ps[1, position[i]]
             longs[2, j] = sequence[source]
             sequence[source] += 1
             ints[0, j] = plan[0, row]

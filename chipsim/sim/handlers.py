@@ -13,7 +13,7 @@ from chipsim.compiled import compiled, inlined
 
 I64 = NDArray[np.int64]
 
-FIELDS = 12
+FIELDS = 18
 (
     TICK,
     BUSY_PS,
@@ -27,6 +27,12 @@ FIELDS = 12
     AWAKE_CYCLES,
     AWAKE_PS,
     FIFO_PEAK,
+    LEVEL,
+    THRESHOLD,
+    HIGH_CYCLES,
+    HIGH_PS,
+    OFFSET_PS,
+    PERIOD_PS,
 ) = range(FIELDS)
 
 TOTALS = 4
@@ -67,6 +73,25 @@ def open_handlers(
         open_handler(data, core, tick, start_ps, ticked)
 
 
+@inlined
+def choose_level(data: I64, core: int, packets: int, switch_ps: int) -> None:
+    """Set the clock level of a handler that starts, by packets waiting, where the policy does so.
+
+    Such a PE sleeps at level 0, so that a handler at level 1 begins with the switch.
+    """
+    threshold = data[THRESHOLD, core]
+    if threshold >= 0:
+        data[LEVEL, core] = packets > threshold
+        if packets > threshold:
+            data[END_PS, core] += switch_ps
+
+
+@compiled
+def choose_levels(data: I64, core: int, packets: int, switch_ps: int) -> None:
+    """Set the clock level of one core's handler, which has just been opened."""
+    choose_level(data, core, packets, switch_ps)
+
+
 @compiled
 def charge_handlers(
     data: I64,
@@ -80,9 +105,8 @@ def charge_handlers(
     fan: I64,
     per_tick: int,
     per_send: int,
-    now_ps: int,
-    numerator: int,
-    denominator: int,
+    rates: I64,
+    switch_ps: int,
 ) -> I64:
     """Charge a step: operations counted per core, packets received and sent (by position).
 
@@ -97,11 +121,15 @@ def charge_handlers(
         A sender writes ``fan[rows[position]]`` packets.
     per_tick, per_send : int
         Cycles of a handler's start, and of one packet.
+    rates : ndarray of int64, shape (levels, 2)
+        ps per cycle at each clock level, as a fraction.
+    switch_ps : int
+        Time of a change of level.
 
     Returns
     -------
-    ndarray of int64, shape (len(cores),)
-        When each core's first send is written [ps].
+    ndarray of int64, shape (2, len(cores))
+        When each core's first send is written, and the gap to each further one [ps].
     """
     for position in received:
         data[PACKETS_IN, cores[position]] += 1
@@ -109,30 +137,25 @@ def charge_handlers(
         data[FIFO_PEAK, cores[position]] += 1
     for position in senders:
         data[PACKETS_OUT, cores[position]] += fan[rows[position]]
-    first = np.empty(len(cores), np.int64)
+    times = np.empty((2, len(cores)), np.int64)
     for i in range(len(cores)):
         core = cores[i]
+        choose_level(data, core, data[PACKETS_IN, core], switch_ps)
+        level = data[LEVEL, core]
+        start, numerator, denominator = data[END_PS, core], rates[level, 0], rates[level, 1]
         computed = per_tick
         for operation in range(len(costs)):
             computed += counts[i, operation] * costs[operation]
             totals[operation] += counts[i, operation]
         data[CYCLES, core] += computed + per_send * data[PACKETS_OUT, core]
-        data[END_PS, core] = now_ps + rounded(computed, numerator, denominator)
-        first[i] = now_ps + rounded(computed + per_send, numerator, denominator)
-    return first
+        data[END_PS, core] = start + rounded(computed, numerator, denominator)
+        times[0, i] = start + rounded(computed + per_send, numerator, denominator)
+        times[1, i] = rounded(per_send, numerator, denominator)
+    return times
 
 
 @inlined
-def settle(
-    data: I64,
-    core: int,
-    left: int,
-    last_ps: int,
-    now_ps: int,
-    clock_offset_ps: int,
-    tick_ps: int,
-    totals: I64,
-) -> int:
+def settle(data: I64, core: int, left: int, last_ps: int, now_ps: int, totals: I64) -> int:
     """Close a core's handler if it has ended by ``now_ps``; return 1 if so, else 0."""
     if data[OPEN, core] != 1 or left > 0:
         return 0
@@ -145,11 +168,14 @@ def settle(
     data[OPEN, core] = -1
     data[AWAKE_CYCLES, core] += data[CYCLES, core]
     data[AWAKE_PS, core] += end - data[START_PS, core]
+    if data[LEVEL, core] > 0:
+        data[HIGH_CYCLES, core] += data[CYCLES, core]
+        data[HIGH_PS, core] += end - data[START_PS, core]
     totals[HANDLERS] += 1
     totals[ALL_CYCLES] += data[CYCLES, core]
     if data[TICKED, core]:
-        use = end - (clock_offset_ps + data[TICK, core] * tick_ps)
-        if use > tick_ps:
+        use = end - (data[OFFSET_PS, core] + data[TICK, core] * data[PERIOD_PS, core])
+        if use > data[PERIOD_PS, core]:
             totals[OVERRUNS] += 1
         if use > totals[USE_MAX_PS]:
             totals[USE_MAX_PS] = use
@@ -163,8 +189,6 @@ def settle_handlers(
     left: NDArray[np.int32],
     last_ps: I64,
     now_ps: int,
-    clock_offset_ps: int,
-    tick_ps: int,
     totals: I64,
 ) -> tuple[NDArray[np.bool_], int]:
     """Close the handlers that have ended by ``now_ps``.
@@ -182,7 +206,7 @@ def settle_handlers(
     closed = 0
     for i in range(len(cores)):
         core = cores[i]
-        closed += settle(data, core, left[i], last_ps[i], now_ps, clock_offset_ps, tick_ps, totals)
+        closed += settle(data, core, left[i], last_ps[i], now_ps, totals)
         free[i] = data[OPEN, core] != 1 and data[BUSY_PS, core] <= now_ps
     return free, closed
 
@@ -204,20 +228,11 @@ def forget_closed(data: I64, cores: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 @compiled
-def settle_handler(
-    data: I64,
-    core: int,
-    left: int,
-    last_ps: int,
-    now_ps: int,
-    clock_offset_ps: int,
-    tick_ps: int,
-    totals: I64,
-) -> int:
+def settle_handler(data: I64, core: int, left: int, last_ps: int, now_ps: int, totals: I64) -> int:
     """Do :func:`settle_handlers` for one core; return 1 if its handler was closed (``OPEN`` = -1
     until :func:`forget_closed`), else 0.
     """
-    return settle(data, core, left, last_ps, now_ps, clock_offset_ps, tick_ps, totals)
+    return settle(data, core, left, last_ps, now_ps, totals)
 
 
 @compiled

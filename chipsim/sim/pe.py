@@ -20,6 +20,7 @@ from chipsim.sim.effects import (
     Step,
     TransferWait,
 )
+from chipsim.sim.handlers import choose_levels
 from chipsim.sim.memory import Transfer
 from chipsim.sim.program import (
     Effect,
@@ -208,11 +209,20 @@ class ProcessingElement:
         number = self.tick if tick is None else tick
         now = int(self.simulation.env.now)
         self.simulation.cores.begin(self._index, number, now, ticked=tick is not None)
+        if self.simulation.levels.auto:
+            self._choose_level()
         if self.simulation.operations is not None:
             self.simulation.operations.begin(self.core)
         if tick is not None:
             self.simulation.tick_handlers += 1
             self.spend(self.simulation.tick_cycles)
+
+    def _choose_level(self) -> None:
+        """Set the clock level of the handler that has just been opened."""
+        simulation = self.simulation
+        simulation.synchronise()
+        waiting = simulation.network.waiting(self.inbox)
+        choose_levels(simulation.cores.data, self.core, waiting, simulation.levels.switch_ps)
 
     def skip_masked_ticks(self) -> None:
         """Take the ticks that passed while the PE waited for others as handled."""
@@ -230,7 +240,8 @@ class ProcessingElement:
         cores = self.simulation.cores
         cores.cycles[self.core] += count
         base = max(int(cores.end_ps[self.core]), int(self.simulation.env.now))
-        cores.end_ps[self.core] = base + cycles(count, self.simulation.clock_mhz)
+        clock = self.simulation.levels.mhz[cores.level.item(self.core)]
+        cores.end_ps[self.core] = base + cycles(count, clock)
 
     def until_idle(self) -> Waiting:
         """Wait until the open handler's work and sends are done, and leave it open."""

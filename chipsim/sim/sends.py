@@ -237,8 +237,7 @@ def merge(drafts: Sequence[Draft]) -> Draft:
 
 def numbered(
     drafted: Draft,
-    first_ps: NDArray[np.int64],
-    gap_ps: int,
+    times_ps: NDArray[np.int64],
     tick: int,
     sequence: NDArray[np.int64],
 ) -> Sends:
@@ -247,8 +246,8 @@ def numbered(
     Parameters
     ----------
     drafted : Draft
-    first_ps : ndarray of int64, shape (positions,)
-    gap_ps : int
+    times_ps : ndarray of int64, shape (2, positions)
+        Time of each position's first packet, and the gap to each further one.
     tick : int
         The tick in which the sending handlers started.
     sequence : ndarray of int64, shape (vertices,)
@@ -256,7 +255,7 @@ def numbered(
     """
     longs, ints = write_packets(
         drafted.position, drafted.port, drafted.route, drafted.source, drafted.net, drafted.tag,
-        first_ps, gap_ps, tick, sequence,
+        times_ps, tick, sequence,
     )  # fmt: skip
     return plain_sends(longs, ints, drafted.key, drafted.payload)
 
@@ -268,15 +267,13 @@ def written(
     offset: NDArray[np.int64],
     payload: NDArray[np.uint32],
     tag: NDArray[np.int32],
-    first_ps: NDArray[np.int64],
-    gap_ps: int,
+    times_ps: NDArray[np.int64],
     tick: int,
     sequence: NDArray[np.int64],
 ) -> Sends:
     """Return what :func:`numbered` makes of one :func:`draft`, in one go."""
     bad, longs, ints, keys, words = write_keys(
-        rows, position, offset, payload, tag, plan.table, plan.routes, first_ps, gap_ps, tick,
-        sequence,
+        rows, position, offset, payload, tag, plan.table, plan.routes, times_ps, tick, sequence,
     )  # fmt: skip
     if bad >= 0:
         raise plan.bad_offset(int(rows[position[bad]]), int(offset[bad]))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from chipsim.errors import DescriptionError, did_you_mean
 from chipsim.machine.description import Description
 from chipsim.sim.costs import Cost
 from chipsim.units import cycles, ns, us
 
 KB = 1024
-LEVELS = ("low", "high")
 
 
 @dataclass(frozen=True)
@@ -22,30 +20,15 @@ class ChipSettings:
     those of memories, DMA and host are therefore read only where a run uses these.
     """
 
-    level: str
-    clock_mhz: float
     tick_us: float
     sram_bytes: int
     barrier_us: float
     costs: dict[str, Cost]
 
-    @property
-    def level_number(self) -> int:
-        """The clock level as traces number it, 0 the lowest."""
-        return LEVELS.index(self.level)
-
     @classmethod
-    def read(
-        cls, figures: Description, tick_us: float | None = None, level: str | None = None
-    ) -> ChipSettings:
-        """Read the figures of a description; ``tick_us`` and ``level`` override its defaults."""
-        level = figures.text("pe.levels.start") if level is None else level
-        if level not in LEVELS:
-            raise DescriptionError("clock level", [f"got {level!r}{did_you_mean(level, LEVELS)}"])
-        clock = figures.number(f"pe.levels.{level}_mhz")
+    def read(cls, figures: Description, tick_us: float | None = None) -> ChipSettings:
+        """Read the figures of a description; ``tick_us`` overrides its default."""
         return cls(
-            level=level,
-            clock_mhz=clock,
             tick_us=figures.number("pe.tick_us") if tick_us is None else tick_us,
             sram_bytes=int(figures.number("pe.app_data_kb") * KB),
             barrier_us=figures.number("pe.barrier_us"),
@@ -82,15 +65,15 @@ class MemorySettings:
 
 @dataclass(frozen=True)
 class DmaSettings:
-    """A PE's DMA engine: set-up time [ps] and transfers under way at once."""
+    """A PE's DMA engine: set-up [cycles of the PE] and transfers under way at once."""
 
-    setup_ps: int
+    setup_cycles: int
     outstanding: int
 
     @classmethod
-    def read(cls, figures: Description, clock_mhz: float) -> DmaSettings:
+    def read(cls, figures: Description) -> DmaSettings:
         """Read the figures of a description."""
-        setup = cycles(figures.integer("dma.setup_cycles"), clock_mhz)
+        setup = figures.integer("dma.setup_cycles")
         return cls(setup, figures.integer("dma.max_outstanding"))
 
 

@@ -8,7 +8,6 @@ next SimPy event, never past it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 import numpy as np
 import simpy
@@ -25,6 +24,7 @@ from chipsim.sim.clock import TickClock
 from chipsim.sim.cores import Cores
 from chipsim.sim.costs import Cost, CostTable
 from chipsim.sim.dma import DmaEngine
+from chipsim.sim.dvfs import ClockLevels
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
@@ -42,7 +42,7 @@ from chipsim.sim.watches import Watches
 from chipsim.trace.probes import Probes
 from chipsim.trace.provenance import Row
 from chipsim.trace.recorder import Recorder
-from chipsim.units import FOREVER, PS_PER_US, cycles, us
+from chipsim.units import FOREVER, us
 
 _DEADLOCK_TICKS = 256
 """Ticks between two looks for packets that can never move again."""
@@ -65,7 +65,8 @@ class Simulation:
     tick_us : float, optional
         Tick length [us]; the chip's default if None.
     level : str, optional
-        Clock level of the PEs (``low`` or ``high``); the chip's default if None.
+        Policy of the PEs' clock levels (``low``, ``high``, ``auto``; see :mod:`chipsim.sim.dvfs`);
+        the chip's default (``pe.dvfs``) if None.
     costs : mapping of str to Cost, optional
         The application's operation costs, beside the chip's own.
     recorder : Recorder, optional
@@ -93,16 +94,16 @@ class Simulation:
         self.mapping = mapping
         self.by_tables = plan_by_tables(mapping)
         self.machine = self.by_tables.machine
-        self.settings = ChipSettings.read(self.machine.description, tick_us, level)
-        self.clock_mhz = self.settings.clock_mhz
-        self.ps_per_cycle = PS_PER_US / Fraction(str(self.clock_mhz))
+        self.levels = ClockLevels.read(self.machine.description, level)
+        self.settings = ChipSettings.read(self.machine.description, tick_us)
+        self.clock_mhz = self.levels.mhz[self.levels.base]
         self.sram_limit = self.settings.sram_bytes
         self.env = simpy.Environment()
         self.clock = TickClock(self.env, us(self.settings.tick_us), us(self.settings.tick_us))
         self.costs = CostTable({**self.settings.costs, **(costs or {})})
         self.tick_cycles = self.costs.cost("tick_overhead")
         self.send_cycles = self.costs.cost("send_per_qpe")
-        self.send_gap_ps = cycles(self.send_cycles, self.clock_mhz)
+        self.send_gap_ps = self.levels.times(self.send_cycles)
         self.tick_handlers = 0
         self.probes = Probes(probes)
         self.stop_requested = False
@@ -146,6 +147,8 @@ class Simulation:
         endpoints = np.array([self.endpoint_of[name] for name in running], dtype=np.int32)
         self.tick_log = TickLog(self.clock)
         self.cores = Cores(self.machine, endpoints, self.tick_log)
+        self.cores.level[:] = self.levels.base
+        self.cores.threshold[:] = self.levels.threshold_packets
         for core, name in enumerate(running):
             program = programs[name]
             pe = ProcessingElement(self, name, core, int(endpoints[core]), program)
@@ -313,13 +316,13 @@ class Simulation:
     def send_from(self, core: int, drafted: Draft) -> None:
         """Send from one core, after everything its open handler has done so far."""
         cores = self.cores
-        first = max(int(cores.end_ps[core]), int(self.env.now)) + self.send_gap_ps
+        gap = self.send_gap_ps[cores.level.item(core)]
+        first = max(int(cores.end_ps[core]), int(self.env.now)) + gap
         count = len(drafted)
         cores.packets_out[core] += count
         cores.cycles[core] += self.send_cycles * count
-        starts = np.array([first], dtype=np.int64)
-        tick = int(cores.tick[core])
-        self.send(numbered(drafted, starts, self.send_gap_ps, tick, self.sequence))
+        times = np.array([[first], [gap]], dtype=np.int64)
+        self.send(numbered(drafted, times, int(cores.tick[core]), self.sequence))
 
     def drain(self, cores: NDArray[np.int32], tick: int, ticked: bool = True) -> Deliveries:
         """Take the event packets of some cores and account them as consumed in ``tick``.

@@ -46,8 +46,7 @@ class StepGroup:
         self._done: list[simpy.Event | None] = [None] * len(cores)
         self._ones = np.ones(len(cores), dtype=np.int64)
         self._refresh()
-        ratio = simulation.ps_per_cycle
-        self._ps_per_cycle = ratio.numerator, ratio.denominator
+        self._rates, self._switch_ps = simulation.levels.rates(), simulation.levels.switch_ps
         self._costs = simulation.costs.vector(kernel.operations)
         self.counts = np.zeros(len(kernel.operations), dtype=np.int64)
 
@@ -153,9 +152,9 @@ class StepGroup:
             counts=np.zeros((len(rows), len(self._costs)), dtype=np.int64),
         )
         self.kernel.step(call)
-        self._finish(call, cores, now)
+        self._finish(call, cores)
 
-    def _finish(self, call: StepCall, cores: NDArray[np.int32], now: int) -> None:
+    def _finish(self, call: StepCall, cores: NDArray[np.int32]) -> None:
         """Turn counts into cycles and sends into scripts."""
         simulation = self.simulation
         simulation.tick_handlers += len(cores)
@@ -166,7 +165,7 @@ class StepGroup:
             writers = drafted.position
         elif sent:
             writers, fan = sent[0].position, sent[0].plan.fan
-        first = charge_handlers(
+        times = charge_handlers(
             simulation.cores.data,
             cores,
             call.counts,
@@ -178,24 +177,21 @@ class StepGroup:
             fan,
             simulation.tick_cycles,
             simulation.send_cycles,
-            now,
-            self._ps_per_cycle[0],
-            self._ps_per_cycle[1],
+            self._rates,
+            self._switch_ps,
         )
         if simulation.operations is not None:
             simulation.operations.step(cores, self.kernel.operations, call.counts, self._costs)
         if drafted is not None:
-            simulation.send(
-                numbered(drafted, first, simulation.send_gap_ps, call.tick, simulation.sequence)
-            )
+            simulation.send(numbered(drafted, times, call.tick, simulation.sequence))
         elif sent:
-            self._write(call, sent[0], first)
+            self._write(call, sent[0], times)
 
-    def _write(self, call: StepCall, out: Outgoing, first: NDArray[np.int64]) -> None:
+    def _write(self, call: StepCall, out: Outgoing, times: NDArray[np.int64]) -> None:
         simulation = self.simulation
         sends = written(
-            out.plan, call.rows, out.position, *_columns(out), first, simulation.send_gap_ps,
-            call.tick, simulation.sequence,
+            out.plan, call.rows, out.position, *_columns(out), times, call.tick,
+            simulation.sequence,
         )  # fmt: skip
         simulation.send(sends)
 

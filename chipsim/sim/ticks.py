@@ -62,12 +62,15 @@ class TickLog:
         packets_in: NDArray[np.int64],
         packets_out: NDArray[np.int64],
         fifo_peak: NDArray[np.int64],
+        level: NDArray[np.int64],
+        due_ps: NDArray[np.int64],
+        period_ps: NDArray[np.int64],
     ) -> None:
         """Hand closed handlers to the sink, one row each."""
         if self.sink is None:
             return
-        use = np.where(ticked, done_ps - (self.clock.offset_ps + tick * self.clock.tick_ps), 0)
-        over = use > self.clock.tick_ps
+        over = np.where(ticked, done_ps - due_ps, 0) > period_ps
         self.sink(
-            cores, tick, ticked, start_ps, done_ps, cycles, packets_in, packets_out, over, fifo_peak
-        )
+            cores, tick, ticked, start_ps, done_ps, cycles, packets_in, packets_out, over,
+            fifo_peak, level,
+        )  # fmt: skip

@@ -287,7 +287,7 @@ class Tracer:
         packets_out: NDArray[np.int64],
         overrun: NDArray[np.bool_],
         fifo_peak: NDArray[np.int64],
-        level: NDArray[np.int64] | None = None,
+        level: NDArray[np.int64],
     ) -> None:
         """Hold closed handlers back until there is a block of them."""
         simulation, count = self.simulation, len(cores)
@@ -297,8 +297,7 @@ class Tracer:
         held = self._ticks_held[:, self._ticks : self._ticks + count]
         plain = (simulation.cores.endpoint[cores], tick, start_ps, done_ps, done_ps - start_ps)
         counted = (cycles, packets_in, packets_out, overrun, fifo_peak)
-        clock = simulation.settings.level_number if level is None else level
-        known = (clock, self.phase, self.batch)
+        known = (level, self.phase, self.batch)
         for row, values in zip(held, (*plain, *counted, *known), strict=False):
             row[:] = values
         held[len(TICK_ROWS) :] = simulation.operations.take(cores, ticked, packets_out).T

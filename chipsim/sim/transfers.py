@@ -83,11 +83,9 @@ class Transfers:
         """Return an endpoint's DMA engine, made on first use."""
         engine = self._engines.get(endpoint)
         if engine is None:
-            settings = DmaSettings.read(
-                self.simulation.machine.description, self.simulation.clock_mhz
-            )
+            settings = DmaSettings.read(self.simulation.machine.description)
             engine = self._engines[endpoint] = DmaEngine(
-                self.simulation, endpoint, settings.setup_ps, settings.outstanding
+                self.simulation, endpoint, settings.setup_cycles, settings.outstanding
             )
         return engine
 

@@ -271,7 +271,7 @@ def test_a_simulation_of_something_else(fast: str) -> None:
         Simulation(mapping, {"aa": program}, network=fast)
     with pytest.raises(NetworkError, match=r"^unknown network 'simpi'; did you mean 'simpy'\?"):
         Simulation(mapping, {"a": program}, network="simpi")
-    with pytest.raises(DescriptionError, match=r"got 'medium'.*known: high, low"):
+    with pytest.raises(DescriptionError, match=r"got 'medium'.*known: auto, high, low"):
         Simulation(mapping, {"a": program}, network=fast, level="medium")
 
 
