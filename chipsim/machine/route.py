@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 SINK = -1
 
+PACKETS = ("mc", "c2c", "nn", "fr")
+"""Packet types: multicast, core to core, nearest neighbour, fixed route."""
+
 
 class Branch(NamedTuple):
     """One output of a stage.

@@ -16,6 +16,7 @@ from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.route import Route
 from chipsim.mapping.application import KEY_BITS, Application, Name, Net
 from chipsim.mapping.budget import sram_problems
+from chipsim.mapping.check_packets import fixed_problems, packet_problems
 from chipsim.mapping.walk import Walk, Walker
 
 
@@ -54,6 +55,7 @@ def check(
         problems += sram_problems(application, machine, placement)
         if routes is not None:
             problems += route_problems(application, machine, placement, routes)
+            problems += fixed_problems(application, machine, placement)
     problems += key_problems(application, keys)
     if problems:
         maker = f" ({by})" if by else ""
@@ -179,6 +181,8 @@ def _form(
         yield f"has a payload of {route.payload_bits} bits; the net has {net.payload_bits}"
     if route.memory != net.dma:
         yield f"has memory {route.memory}; the net has dma {net.dma}"
+    if route.packet != net.packet:
+        yield f"is of packet type {route.packet!r}; the net has {net.packet!r}"
 
 
 def _ends(
@@ -206,6 +210,9 @@ def _ends(
 def _transport(
     application: Application, machine: Machine, net: Net, walks: list[Walk]
 ) -> Iterator[str]:
+    if net.packet != "mc":
+        yield from packet_problems(machine, net, walks)
+        return
     if not net.dma and application.transport_of(net) == "router_multicast":
         if len(walks) != 1:
             yield f"has {len(walks)} routes; router_multicast has one, which the routers branch"

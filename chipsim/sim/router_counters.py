@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chipsim.errors import MachineError, did_you_mean
 from chipsim.machine.layout import DIRECTIONS
 from chipsim.machine.model import Machine
+from chipsim.machine.route import PACKETS
 from chipsim.network.rules import Visit, class_name
 
 I64 = NDArray[np.int64]
@@ -25,7 +26,6 @@ I64 = NDArray[np.int64]
 MOST = 16
 """Counters of a router."""
 
-PACKETS = ("mc", "c2c", "nn", "fr")
 DESTINATIONS = (*DIRECTIONS, "local", "monitor", "dump")
 
 

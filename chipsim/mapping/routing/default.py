@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from chipsim.errors import MachineError, MappingError, RouteError
-from chipsim.machine import routes
+from chipsim.machine import routes, typed_routes
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.route import Route
 from chipsim.mapping.application import Application, Name, Net
@@ -74,11 +74,21 @@ def route_net(
             routes.unicast(machine, source, sink, net.payload_bits, memory=True, dma=True)
             for sink in sinks
         )
+    if net.packet != "mc":
+        return _typed(machine, source, sinks, net)
     if application.transport_of(net) == "router_multicast":
         return (_multicast(machine, source, sinks, net.payload_bits),)
     return tuple(
         _direct(machine, source, ends, net.payload_bits) for ends in _by_tile(machine, sinks)
     )
+
+
+def _typed(machine: Machine, source: int, sinks: list[int], net: Net) -> NetRoutes:
+    """Return the routes of packets that are not multicast."""
+    if net.packet == "fr":
+        return (typed_routes.fixed_route(machine, source, sinks, net.payload_bits),)
+    one = typed_routes.nearest_neighbour if net.packet == "nn" else typed_routes.core_to_core
+    return tuple(one(machine, source, sink, net.payload_bits) for sink in sinks)
 
 
 def _multicast(machine: Machine, source: int, sinks: list[int], payload_bits: int) -> Route:

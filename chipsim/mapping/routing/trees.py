@@ -66,7 +66,11 @@ def route_by(
     problems = []
     for net in application.nets:
         try:
-            single = net.dma or (chips and application.transport_of(net) == "noc_direct")
+            single = (
+                net.dma
+                or net.packet != "mc"
+                or (chips and application.transport_of(net) == "noc_direct")
+            )
             if single or not choice:
                 found[net.name] = default.route_net(application, placement, machine, net)
             else:
