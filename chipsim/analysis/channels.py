@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from chipsim.analysis.groups import as_text, by_value, group_rows, labels
+from chipsim.analysis.groups import by_value, group_rows, labels
+from chipsim.analysis.streams import fold
 
 if TYPE_CHECKING:
     from chipsim.analysis.run import Run
+
+_COUNTS = ["packets", "flits", "busy_ps"]
+_WAIT = ("arrived_ps", "granted_ps")
 
 
 def hottest_channels(run: Run, count: int | None = None) -> pa.Table:
@@ -23,22 +26,26 @@ def hottest_channels(run: Run, count: int | None = None) -> pa.Table:
     pyarrow.Table
         ``channel``, ``name``, ``packets``, ``flits``, ``busy_ps`` over the trace; ``busy_share``
         of the time that the windows cover together; ``peak_share``, the largest share in one
-        window. Equal ones by channel. Channels that carried nothing are left out.
+        window; ``queue_peak``, the most packets that waited at its far end. Equal ones by channel.
+        Channels that carried nothing are left out.
 
     Raises
     ------
     TraceError
         If the run has no channels traced.
     """
-    rows = run.channels
+    columns = ["window_start_ps", "window_end_ps", *_COUNTS, "channel", "queue_peak"]
+    parts = (_with_share(part) for part in run.parts("channels", columns))
+    rows = fold(
+        parts, ["window_start_ps", "window_end_ps", "channel"], _COUNTS, ["share", "queue_peak"]
+    )
     start, end = rows["window_start_ps"].to_numpy(), rows["window_end_ps"].to_numpy()
     windows = np.unique(np.stack([start, end]), axis=1)
     covered = int((windows[1] - windows[0]).sum())
     groups = group_rows(rows, ["channel"])
-    busy = rows["busy_ps"].to_numpy()
     share = np.zeros(len(groups.keys))
-    np.maximum.at(share, groups.of_row, busy / np.maximum(end - start, 1))
-    total = groups.sums(busy)
+    np.maximum.at(share, groups.of_row, rows["share"].to_numpy())
+    total = groups.sums(rows["busy_ps"].to_numpy())
     numbers = groups.keys["channel"].to_pylist()
     table = pa.table(
         {
@@ -49,9 +56,17 @@ def hottest_channels(run: Run, count: int | None = None) -> pa.Table:
             "busy_ps": total,
             "busy_share": total / max(covered, 1),
             "peak_share": share,
+            "queue_peak": groups.maxima(rows["queue_peak"].to_numpy()),
         }
     )
     return table.take(pa.array(by_value(total, count)))
+
+
+def _with_share(part: pa.Table) -> pa.Table:
+    """Return windows with the share of their time that the channel was busy."""
+    length = part["window_end_ps"].to_numpy() - part["window_start_ps"].to_numpy()
+    share = part["busy_ps"].to_numpy() / np.maximum(length, 1)
+    return part.append_column("share", pa.array(share))
 
 
 def channel_waits(run: Run, count: int | None = None) -> pa.Table:
@@ -68,20 +83,21 @@ def channel_waits(run: Run, count: int | None = None) -> pa.Table:
     TraceError
         If the run has no hops traced.
     """
-    rows = run.read("hops", ["channel", "arrived_ps", "granted_ps"])
-    waited = rows["granted_ps"].to_numpy() - rows["arrived_ps"].to_numpy()
+    parts = (_with_wait(part) for part in run.parts("hops", ["channel", *_WAIT]))
+    rows = fold(parts, ["channel"], ["waited_ps"], ["longest_ps"])
     groups = group_rows(rows, ["channel"])
-    total = groups.sums(waited)
+    total = groups.sums(rows["waited_ps"].to_numpy())
+    sizes = groups.sums(rows["rows"].to_numpy())
     order = by_value(total, count)
     chosen = groups.keys["channel"].take(pa.array(order))
     return pa.table(
         {
             "channel": chosen,
             "name": labels(run.machine.channel_label(c) for c in chosen.to_pylist()),
-            "grants": groups.sizes[order],
+            "grants": sizes[order],
             "waited_ps": total[order],
-            "mean_waited_ps": total[order] / groups.sizes[order],
-            "max_waited_ps": groups.maxima(waited)[order],
+            "mean_waited_ps": total[order] / sizes[order],
+            "max_waited_ps": groups.maxima(rows["longest_ps"].to_numpy())[order],
         }
     )
 
@@ -101,16 +117,19 @@ def channel_users(run: Run, count: int = 5) -> pa.Table:
     TraceError
         If the run has no hops traced.
     """
-    hops = run.read("hops", ["packet_source", "packet_seq", "channel", "arrived_ps", "granted_ps"])
+    run.rows("hops")  # says which level is needed
     hottest = hottest_channels(run, count)["channel"].combine_chunks()
-    hops = hops.filter(pc.is_in(hops["channel"], hottest))
-    kind, source, net, names = _senders(run, hops)
-    table = pa.table({"channel": hops["channel"], "kind": kind, "source": source, "net": net})
-    groups = group_rows(table, table.column_names)
-    waited = hops["granted_ps"].to_numpy() - hops["arrived_ps"].to_numpy()
+    columns = ["channel", "kind", "packet_source", "net", *_WAIT]
+    mine = (p.filter(pc.is_in(p["channel"], hottest)) for p in run.parts("hops", columns))
+    keys = ["channel", "kind", "packet_source", "net"]
+    table = fold((_with_wait(part) for part in mine), keys, ["waited_ps"])
+    endpoint = _endpoints(run)
+    source = [endpoint.get(vertex, -1) for vertex in table["packet_source"].to_pylist()]
+    table = table.append_column("source", pa.array(source, pa.int32()))
+    groups = group_rows(table, ["channel", "kind", "source", "net"])
     rank = {channel: place for place, channel in enumerate(hottest.to_pylist())}
     place = np.array([rank[c] for c in groups.keys["channel"].to_pylist()], np.int64)
-    packets = groups.sizes
+    packets = groups.sums(table["rows"].to_numpy())
     whole = np.bincount(place, weights=packets, minlength=len(rank))
     order = np.lexsort((-packets, place))
     keys = groups.keys.take(pa.array(order))
@@ -119,44 +138,28 @@ def channel_users(run: Run, count: int = 5) -> pa.Table:
         {
             "channel": keys["channel"],
             "name": labels(machine.channel_label(c) for c in keys["channel"].to_pylist()),
-            "kind": labels(names[k] for k in keys["kind"].to_pylist()),
+            "kind": keys["kind"],
             "source": keys["source"],
             "from": labels(_sender(run, e) for e in keys["source"].to_pylist()),
             "net": keys["net"],
             "packets": packets[order],
             "share": packets[order] / whole[place[order]],
-            "waited_ps": groups.sums(waited)[order],
+            "waited_ps": groups.sums(table["waited_ps"].to_numpy())[order],
         }
     )
 
 
-def _senders(
-    run: Run, hops: pa.Table
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], list[str]]:
-    """Return kind code, endpoint and net of each grant's packet, and the kinds' names.
+def _with_wait(part: pa.Table) -> pa.Table:
+    waited = pc.subtract(part["granted_ps"], part["arrived_ps"])
+    return part.append_column("waited_ps", waited).append_column("longest_ps", waited)
 
-    A packet without a row (it had not ended when the trace did, or a window left it out) is of
-    the last kind, ``unknown``, from endpoint -1.
-    """
-    columns = ["packet_source", "packet_seq", "kind", "source", "net"]
-    packets = run.read("packets", columns)
-    names = pc.unique(packets["kind"].cast(pa.string())).to_pylist()
-    kinds = pc.index_in(as_text(packets["kind"]), pa.array(names, pa.string())).to_numpy()
-    one_more = int(pc.max(packets["packet_seq"]).as_py() or 0) + 2
-    own = packets["packet_source"].to_numpy().astype(np.int64) * one_more
-    own += packets["packet_seq"].to_numpy()
-    asked = hops["packet_source"].to_numpy().astype(np.int64) * one_more
-    # A number beyond all known ones must not pass for another source's packet.
-    asked += np.minimum(hops["packet_seq"].to_numpy(), one_more - 1)
-    identity, first = np.unique(own, return_index=True)
-    at = np.searchsorted(identity, asked)
-    known = at < len(identity)
-    known[known] = identity[at[known]] == asked[known]
-    row = first[at[known]]
-    found = [np.full(len(asked), missing, np.int64) for missing in (len(names), -1, -1)]
-    for column, values in zip(found, (kinds, packets["source"], packets["net"]), strict=True):
-        column[known] = np.asarray(values)[row]
-    return found[0], found[1], found[2], [*names, "unknown"]
+
+def _endpoints(run: Run) -> dict[int, int]:
+    """Return where each source vertex is, as far as it has packets in the trace."""
+    if run.vertices:
+        return {number: vertex["endpoint"] for number, vertex in enumerate(run.vertices)}
+    seen = fold(run.parts("packets", ["packet_source", "source"]), ["packet_source", "source"])
+    return {row["packet_source"]: row["source"] for row in seen.to_pylist()}
 
 
 def _sender(run: Run, endpoint: int) -> str:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chipsim.analysis.groups import group_rows
+from chipsim.analysis.streams import fold, with_latency
 
 if TYPE_CHECKING:
     from chipsim.analysis.run import Run
@@ -32,21 +33,23 @@ def sample_cost(run: Run) -> pa.Table:
         If the run has no packets traced.
     """
     columns = ["batch", "sample", "kind", "hops", "waited_ps", "injected_ps", "ended_ps"]
-    rows = run.read("packets", columns)
-    rows = rows.filter(pc.greater_equal(rows["sample"], 0))
+    mine = (p.filter(pc.greater_equal(p["sample"], 0)) for p in run.parts("packets", columns))
+    sums = ["hops", "waited_ps", "latency_ps"]
+    rows = fold((with_latency(part) for part in mine), ["batch", "sample", "kind"], sums)
     groups = group_rows(rows, ["batch", "sample"])
-    kinds = rows["kind"].cast(pa.string())
+    kinds, copies = rows["kind"].cast(pa.string()), rows["rows"].to_numpy()
     names = sorted(pc.unique(kinds).to_pylist())
-    by_kind = {f"{name}_copies": groups.sums(pc.equal(kinds, name).to_numpy()) for name in names}
-    taken = rows["ended_ps"].to_numpy() - rows["injected_ps"].to_numpy()
+    by_kind = {
+        f"{name}_copies": groups.sums(copies * pc.equal(kinds, name).to_numpy()) for name in names
+    }
     return pa.table(
         {
             **{name: groups.keys[name] for name in ("batch", "sample")},
-            "copies": groups.sizes,
+            "copies": groups.sums(copies),
             **by_kind,
             "routers": groups.sums(rows["hops"].to_numpy()),
             "waited_ps": groups.sums(rows["waited_ps"].to_numpy()),
-            "latency_ps": groups.sums(taken),
+            "latency_ps": groups.sums(rows["latency_ps"].to_numpy()),
         }
     )
 
@@ -65,17 +68,18 @@ def phase_cost(run: Run) -> pa.Table:
     TraceError
         If the run has no packets and ticks traced.
     """
-    packets = run.read("packets", ["phase", "hops", "waited_ps"])
-    ticks = run.read("ticks", ["phase", "busy_ps"])
+    sums = ["hops", "waited_ps"]
+    packets = fold(run.parts("packets", ["phase", *sums]), ["phase"], sums)
+    ticks = fold(run.parts("ticks", ["phase", "busy_ps"]), ["phase"], ["busy_ps"])
     moved, worked = group_rows(packets, ["phase"]), group_rows(ticks, ["phase"])
     names = _in_order(packets, ticks)
     return pa.table(
         {
             "phase": pa.array(names, pa.string()),
-            "copies": _at(names, moved.keys, moved.sizes),
+            "copies": _at(names, moved.keys, moved.sums(packets["rows"].to_numpy())),
             "routers": _at(names, moved.keys, moved.sums(packets["hops"].to_numpy())),
             "waited_ps": _at(names, moved.keys, moved.sums(packets["waited_ps"].to_numpy())),
-            "handlers": _at(names, worked.keys, worked.sizes),
+            "handlers": _at(names, worked.keys, worked.sums(ticks["rows"].to_numpy())),
             "busy_ps": _at(names, worked.keys, worked.sums(ticks["busy_ps"].to_numpy())),
         }
     )

@@ -5,7 +5,7 @@ Parts are closed files numbered from 0 without gaps, so a missing, cut or foreig
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,10 +59,33 @@ def read_dataset(run: Path, schema: TraceSchema, columns: Sequence[str] | None =
                 f"there are {', '.join(known)}"
             )
     wanted = list(known if columns is None else columns)
-    tables = [read_part(path, schema, wanted) for path in parts]
-    if not tables:
-        return schema.arrow().empty_table().select(wanted)
-    return pa.concat_tables(tables).unify_dictionaries()
+    return pa.concat_tables(iterate(run, schema, wanted)).unify_dictionaries()
+
+
+def iterate(run: Path, schema: TraceSchema, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield some columns of a data set, a part at a time; one empty table if there is no part.
+
+    Raises
+    ------
+    TraceError
+        As :func:`read_dataset`, but for columns that there are not.
+    """
+    parts = dataset_parts(run, schema)
+    for path in parts:
+        yield read_part(path, schema, list(columns))
+    if not parts:
+        yield schema.arrow().empty_table().select(list(columns))
+
+
+def row_count(run: Path, schema: TraceSchema) -> int:
+    """Return the rows of a data set, as the ends of its parts' files tell.
+
+    Raises
+    ------
+    TraceError
+        As :func:`read_dataset`.
+    """
+    return sum(_open(path, schema).metadata.num_rows for path in dataset_parts(run, schema))
 
 
 def column_names(parts: Sequence[Path], schema: TraceSchema) -> tuple[str, ...]:

@@ -45,17 +45,25 @@ class Groups:
         np.maximum.at(largest, self.of_row, values.astype(np.int64))
         return largest
 
-    def quantiles(self, values: I64, shares: Sequence[tuple[int, int]]) -> list[I64]:
+    def quantiles(
+        self, values: I64, shares: Sequence[tuple[int, int]], times: I64 | None = None
+    ) -> list[I64]:
         """Return for each share (a fraction p/q) the smallest value that it does not exceed.
+
+        ``times`` says how often each row's value occurred (once, if it is not given).
 
         Rank ``ceil(p/q * n)``, as :meth:`chipsim.trace.latency.LatencyCounts.quantile` has it:
         always a value that occurred, computed in whole numbers.
         """
-        ordered = values[np.lexsort((values, self.of_row))]
-        sizes = self.sizes
+        order = np.lexsort((values, self.of_row))
+        if times is None:
+            times = np.ones(len(values), np.int64)
+        sizes = self.sums(times)
         starts = np.cumsum(sizes) - sizes
+        reached = np.cumsum(times[order])
         return [
-            ordered[starts + np.maximum(-(-sizes * part // whole), 1) - 1] for part, whole in shares
+            values[order[np.searchsorted(reached, starts + np.maximum(-(-sizes * p // q), 1))]]
+            for p, q in shares
         ]
 
 

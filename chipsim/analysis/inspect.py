@@ -142,7 +142,7 @@ def _slowest(run: Run, by: Sequence[str], top: int) -> Section:
     table = table.add_column(0, "packet", pa.array(names, pa.string()))
     columns = ("packet", "kind", "from", "to", "hops", "latency_ps", "waited_ps")
     note = "chipsim inspect RUN --packet PACKET tells the life of one"
-    return Section("slowest", "slowest packets", table, columns, note, run.packets.num_rows)
+    return Section("slowest", "slowest packets", table, columns, note, run.rows("packets"))
 
 
 def _waited(run: Run, by: Sequence[str], top: int) -> Section:
@@ -158,7 +158,7 @@ def _waited(run: Run, by: Sequence[str], top: int) -> Section:
 
 def _channels(run: Run, by: Sequence[str], top: int) -> Section:
     table = run.hottest_channels()
-    columns = ("name", "packets", "busy_ps", "busy_share", "peak_share")
+    columns = ("name", "packets", "busy_ps", "busy_share", "peak_share", "queue_peak")
     head = table.slice(0, top)
     return Section("channels", "hottest channels", head, columns, "", len(table))
 
@@ -181,15 +181,23 @@ def _pes(run: Run, by: Sequence[str], top: int) -> Section:
     table = run.pe_use()
     head = table.take(_largest(table, "busy_ps", top))
     over = sum(table["overruns"].to_pylist())
-    columns = ("name", "handlers", "busy_ps", "use", "longest_ps", "packets_in", "packets_out")
+    shown = ("name", "handlers", "busy_ps", "use", "longest_ps", "packets_in", "packets_out")
     note = f"{over:,} overruns in {sum(table['handlers'].to_pylist()):,} handlers of all PEs"
-    return Section("pes", "busiest PEs", head, (*columns, "overruns"), note, len(table))
+    columns = (*shown, "fifo_peak", "overruns")
+    return Section("pes", "busiest PEs", head, columns, note, len(table))
+
+
+def _operations(run: Run, by: Sequence[str], top: int) -> Section:
+    table = run.cycles_by_operation()
+    title = "what the PEs computed"
+    columns = ("operation", "cycles", "share")
+    return Section("operations", title, table.slice(0, top), columns, "", len(table))
 
 
 def _late(run: Run, by: Sequence[str], top: int) -> Section:
     table = run.lateness()
     told = [f"{value:,} {name.replace('_', ' ')}" for name, value in late.effects(run).items()]
-    columns = ("kind", "phase", "copies", "late", "share")
+    columns = ("kind", "phase", "copies", "late", "share", "mean_ticks", "most_ticks")
     note = f"the run counts {', '.join(told)}" if told else ""
     return Section("late", "late packets", table, columns, note, len(table))
 
@@ -213,6 +221,7 @@ QUESTIONS: Mapping[str, tuple[tuple[str, ...], Answer]] = {
     "users": (("packets", "hops", "channels"), _users),
     "queues": (("hops",), _queues),
     "pes": (("ticks",), _pes),
+    "operations": (("ticks",), _operations),
     "late": (("packets",), _late),
     "cost": (("packets", "ticks"), _cost),
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from chipsim.analysis.groups import as_text, group_rows, labels
+from chipsim.analysis.streams import filtered, fold
 
 if TYPE_CHECKING:
     from chipsim.analysis.run import Run
@@ -33,8 +34,8 @@ def late_packets(run: Run) -> pa.Table:
     TraceError
         If the run has no packets traced.
     """
-    rows = run.read("packets", [*_SHOWN, *_ENDS, "late"])
-    rows = rows.filter(rows["late"])
+    columns = [*_SHOWN, *_ENDS, "late"]
+    rows = filtered(run, "packets", columns, lambda part: part.filter(part["late"]))
     found = {name: as_text(rows[name]) for name in (*_SHOWN, *_ENDS)}
     for name, label in (("source", "from"), ("destination", "to")):
         found[label] = labels(
@@ -50,20 +51,42 @@ def lateness(run: Run) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        ``kind``, ``phase``, ``copies``, ``late``, ``share``. What lateness did to the result is
-        in the summary (:func:`effects`).
+        ``kind``, ``phase``, ``copies``, ``late``, ``share``, and how many ticks later than due the
+        late ones acted (``mean_ticks``, ``most_ticks``; negative: sooner). What lateness did to
+        the result is in the summary (:func:`effects`).
 
     Raises
     ------
     TraceError
         If the run has no packets traced.
     """
-    rows = run.read("packets", ["kind", "phase", "late"])
+    columns = ["kind", "phase", "late", "tick_sent", "tick_consumed"]
+    parts = (_with_ticks(part) for part in run.parts("packets", columns))
+    rows = fold(parts, ["kind", "phase"], ["count", "ticks"], ["most"])
     groups = group_rows(rows, ["kind", "phase"])
-    count = groups.sums(rows["late"].to_numpy(zero_copy_only=False))
-    sizes = groups.sizes
+    count, ticks = (groups.sums(rows[name].to_numpy()) for name in ("count", "ticks"))
+    sizes = groups.sums(rows["rows"].to_numpy())
     keys = {name: groups.keys[name] for name in ("kind", "phase")}
-    return pa.table({**keys, "copies": sizes, "late": count, "share": count / sizes})
+    return pa.table(
+        {
+            **keys,
+            "copies": sizes,
+            "late": count,
+            "share": count / sizes,
+            "mean_ticks": ticks / np.maximum(count, 1),
+            "most_ticks": groups.maxima(rows["most"].to_numpy()),
+        }
+    )
+
+
+def _with_ticks(part: pa.Table) -> pa.Table:
+    """Return packets with whether they were late (0 or 1), and by how many ticks."""
+    late = part["late"].to_numpy(zero_copy_only=False).astype(np.int64)
+    ticks = part["tick_consumed"].to_numpy().astype(np.int64) - part["tick_sent"].to_numpy() - 1
+    found = part.append_column("count", pa.array(late))
+    for name in ("ticks", "most"):
+        found = found.append_column(name, pa.array(late * ticks))
+    return found
 
 
 def effects(run: Run) -> dict[str, int]:

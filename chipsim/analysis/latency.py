@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from chipsim.analysis.groups import group_rows, labels
+from chipsim.analysis.streams import delivered, fold, with_latency
 from chipsim.errors import TraceError, did_you_mean
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def latency(run: Run, by: str | Sequence[str] = "kind") -> pa.Table:
     """
     keys = key_columns(by)
     columns = dict.fromkeys(("injected_ps", "ended_ps", "waited_ps", "outcome", *keys))
-    rows = run.read("packets", list(columns))
-    rows = rows.filter(pc.equal(rows["outcome"].cast(pa.string()), "delivered"))
+    parts = (with_latency(delivered(part)) for part in run.parts("packets", list(columns)))
+    rows = fold(parts, [*keys, "latency_ps"], ["waited_ps"])
     groups = group_rows(rows, keys)
-    taken = rows["ended_ps"].to_numpy() - rows["injected_ps"].to_numpy()
-    low, median, p99, high = groups.quantiles(taken, [(0, 1), (1, 2), (99, 100), (1, 1)])
-    copies = groups.sizes
+    taken, times = rows["latency_ps"].to_numpy(), rows["rows"].to_numpy()
+    low, median, p99, high = groups.quantiles(taken, [(0, 1), (1, 2), (99, 100), (1, 1)], times)
+    copies = groups.sums(times)
     found = {name: groups.keys[name] for name in groups.keys.column_names}
     for name, label in (("source", "from"), ("destination", "to")):
         if name in keys:
@@ -72,7 +72,7 @@ def latency(run: Run, by: str | Sequence[str] = "kind") -> pa.Table:
             "median_ps": median,
             "p99_ps": p99,
             "max_ps": high,
-            "mean_ps": groups.sums(taken) / np.maximum(copies, 1),
+            "mean_ps": groups.sums(taken * times) / np.maximum(copies, 1),
             "mean_waited_ps": groups.sums(rows["waited_ps"].to_numpy()) / np.maximum(copies, 1),
         }
     )

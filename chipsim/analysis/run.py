@@ -13,7 +13,7 @@ Examples
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chipsim.analysis import channels, cost, late, latency, pes, power, slowest
-from chipsim.analysis.datasets import column_names, dataset_parts, read_dataset
+from chipsim.analysis.datasets import (
+    column_names,
+    dataset_parts,
+    iterate,
+    read_dataset,
+    row_count,
+)
 from chipsim.errors import ChipsimError, TraceError, did_you_mean
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
@@ -49,6 +55,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._checked: set[str] = set()
         self.status: Status = read_status(path)
         self.summary: dict[str, Any] = {}
         if self.status.complete or (path / SUMMARY).is_file():
@@ -68,7 +75,7 @@ class Run:
             notes.append(f"the trace covers a part of the run only: {', '.join(self._limits())}")
         copies = self._copies()
         if self._is_whole and copies is not None and "packets" in self.datasets:
-            rows = self.read("packets", ["outcome"]).num_rows
+            rows = self.rows("packets")
             if rows < copies:
                 notes.append(
                     f"the trace holds {rows:,} of {copies:,} copies: the others had arrived, but "
@@ -149,6 +156,29 @@ class Run:
             If the run was traced at a level that does not write this data set, or what is there
             is broken, incomplete though the run is not, of another program or version.
         """
+        self._check_known(name)
+        table = read_dataset(self.path, SCHEMAS[name], columns)
+        self._check_whole(name)
+        return table
+
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield some columns of a data set, a part at a time: long traces stay out of memory.
+
+        Raises
+        ------
+        TraceError
+            As :meth:`read`.
+        """
+        self._check_known(name)
+        self._check_whole(name)
+        return iterate(self.path, SCHEMAS[name], columns)
+
+    def rows(self, name: str) -> int:
+        """Return how many rows a data set has, without reading them."""
+        self._check_known(name)
+        return row_count(self.path, SCHEMAS[name])
+
+    def _check_known(self, name: str) -> None:
         if name not in SCHEMAS:
             known = ", ".join(SCHEMAS)
             raise TraceError(
@@ -160,12 +190,15 @@ class Run:
                 f"{self.path}: no {SCHEMAS[name].directory} in it: the run was traced at level "
                 f"{self.level!r}; run again with --set trace.level={level}"
             )
-        table = read_dataset(self.path, SCHEMAS[name], columns)
+
+    def _check_whole(self, name: str) -> None:
+        if name in self._checked:
+            return
         if name == "packets":
-            self._check_copies(table.num_rows)
+            self._check_copies(row_count(self.path, SCHEMAS[name]))
         elif name == "hops":
-            self._check_grants(table.num_rows)
-        return table
+            self._check_grants(row_count(self.path, SCHEMAS[name]))
+        self._checked.add(name)
 
     @property
     def level(self) -> str:
@@ -179,8 +212,8 @@ class Run:
         if "simulated_s" in self.summary:
             return round(float(self.summary["simulated_s"]) * PS_PER_S)
         times = (("packets", "ended_ps"), ("ticks", "done_ps"))
-        ends = [self.read(n, [c]) for n, c in times if n in self.datasets]
-        return max((int(t[0][-1].as_py()) for t in ends if t.num_rows), default=0)
+        ends = [pc.max(t[0]) for n, c in times if n in self.datasets for t in self.parts(n, [c])]
+        return max((int(end.as_py()) for end in ends if end.is_valid), default=0)
 
     @cached_property
     def machine(self) -> Machine:
@@ -240,6 +273,10 @@ class Run:
         """See :func:`chipsim.analysis.pes.pe_use`."""
         return pes.pe_use(self)
 
+    def cycles_by_operation(self) -> pa.Table:
+        """See :func:`chipsim.analysis.pes.cycles_by_operation`."""
+        return pes.cycles_by_operation(self)
+
     def overruns(self) -> pa.Table:
         """See :func:`chipsim.analysis.pes.overruns`."""
         return pes.overruns(self)
@@ -277,7 +314,8 @@ class Run:
         """Refuse hops and channels of a whole trace that do not count the same grants."""
         if not self._is_whole or "channels" not in self.datasets:
             return
-        counted = pc.sum(self.read("channels", ["packets"])["packets"]).as_py() or 0
+        columns = iterate(self.path, SCHEMAS["channels"], ["packets"])
+        counted = sum(pc.sum(part["packets"]).as_py() or 0 for part in columns)
         if rows != counted:
             raise TraceError(
                 f"{self.path}: {SCHEMAS['hops'].directory} holds {rows:,} grants, but "
@@ -307,9 +345,12 @@ class Run:
     def _taken(self, name: str, tick: str, packets: str | None) -> int:
         """Return how many packets handlers of ticks took, as one of the data sets tells it."""
         columns = [tick] if packets is None else [tick, packets]
-        table = read_dataset(self.path, SCHEMAS[name], columns)
-        table = table.filter(pc.greater_equal(table[tick], 0))
-        return table.num_rows if packets is None else int(pc.sum(table[packets]).as_py() or 0)
+        taken = 0
+        for table in iterate(self.path, SCHEMAS[name], columns):
+            table = table.filter(pc.greater_equal(table[tick], 0))
+            more = table.num_rows if packets is None else pc.sum(table[packets]).as_py()
+            taken += int(more or 0)
+        return taken
 
     def _copies(self) -> int | None:
         names = ("copies_delivered", "copies_dropped")

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from chipsim.analysis.groups import as_text, by_value, labels
+from chipsim.analysis.groups import as_text, labels
+from chipsim.analysis.streams import delivered, filtered, fold, largest
 from chipsim.errors import TraceError
 
 if TYPE_CHECKING:
     from chipsim.analysis.run import Run
 
 _SHOWN = ("packet_source", "packet_seq", "kind", "phase", "batch", "sample", "source")
+_HOP = ("packet_source", "packet_seq", "channel", "arrived_ps", "granted_ps", "far_ps")
 _TIMES = ("destination", "injected_ps", "ended_ps", "outcome", "hops", "waited_ps", "late")
 
 
@@ -33,10 +36,13 @@ def slowest(run: Run, count: int = 10) -> pa.Table:
         If the run has no packets traced, or ``count`` is below 1.
     """
     _check_count(count)
-    rows = run.read("packets", [*_SHOWN, *_TIMES])
-    rows = rows.filter(pc.equal(rows["outcome"].cast(pa.string()), "delivered"))
-    taken = rows["ended_ps"].to_numpy() - rows["injected_ps"].to_numpy()
-    return _with_names(run, rows.take(pa.array(by_value(taken, count))))
+    parts = (delivered(part) for part in run.parts("packets", [*_SHOWN, *_TIMES]))
+    return _with_names(run, largest(parts, _latency, count))
+
+
+def _latency(rows: pa.Table) -> NDArray[np.int64]:
+    taken: NDArray[np.int64] = rows["ended_ps"].to_numpy() - rows["injected_ps"].to_numpy()
+    return taken
 
 
 def where_waited(run: Run, count: int = 10) -> pa.Table:
@@ -53,9 +59,9 @@ def where_waited(run: Run, count: int = 10) -> pa.Table:
     TraceError
         If the run has no hops traced (the message says which level is needed).
     """
-    hops = run.hops
+    run.rows("hops")  # says which level is needed
     copies = slowest(run, count)
-    wanted = _hops_of(hops, copies)
+    wanted = filtered(run, "hops", _HOP, lambda hops: _hops_of(hops, copies))
     tables = []
     for rank, copy in enumerate(copies.to_pylist()):
         way = way_of(run, _select(wanted, copy["packet_source"], copy["packet_seq"]), copy)
@@ -75,10 +81,9 @@ def packet_copies(run: Run, source: int, seq: int) -> pa.Table:
     TraceError
         If the trace holds no such packet.
     """
-    rows = run.read("packets", [*_SHOWN, *_TIMES])
-    found = _select(rows, source, seq)
+    found = filtered(run, "packets", [*_SHOWN, *_TIMES], lambda p: _select(p, source, seq))
     if not found.num_rows:
-        raise TraceError(f"{run.path}: no packet {source}:{seq} in the trace{_near(rows, source)}")
+        raise TraceError(f"{run.path}: no packet {source}:{seq} in the trace{_near(run, source)}")
     return _with_names(run, found)
 
 
@@ -103,9 +108,9 @@ def packet_life(run: Run, source: int, seq: int) -> pa.Table:
     TraceError
         If the run has no hops traced, or the trace holds no such packet.
     """
-    hops = run.hops
+    run.rows("hops")  # says which level is needed
     packet_copies(run, source, seq)
-    found = _select(hops, source, seq)
+    found = filtered(run, "hops", _HOP, lambda hops: _select(hops, source, seq))
     return _named(run, found, np.arange(found.num_rows))
 
 
@@ -175,12 +180,14 @@ def _with_names(run: Run, rows: pa.Table) -> pa.Table:
     return pa.table(found)
 
 
-def _near(rows: pa.Table, source: int) -> str:
-    same = rows.filter(pc.equal(rows["packet_source"], source))["packet_seq"]
-    if len(same):
-        ends = pc.min_max(same).as_py()
-        return f"; source {source} has packets {ends['min']} to {ends['max']}"
-    known = sorted(set(pc.unique(rows["packet_source"]).to_pylist()))
+def _near(run: Run, source: int) -> str:
+    parts = run.parts("packets", ["packet_source", "packet_seq"])
+    negated = (p.append_column("first", pc.negate(p["packet_seq"])) for p in parts)
+    seen = fold(negated, ["packet_source"], maxima=["packet_seq", "first"]).to_pylist()
+    for row in seen:
+        if row["packet_source"] == source:
+            return f"; source {source} has packets {-row['first']} to {row['packet_seq']}"
+    known = sorted(row["packet_source"] for row in seen)
     shown = ", ".join(map(str, known[:12])) + (", …" if len(known) > 12 else "")
     return f"; there are packets of the source vertices {shown or 'none'}"
 

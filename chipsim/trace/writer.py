@@ -204,36 +204,39 @@ class DatasetWriter:
             return
         rows = _join(self._waiting)
         is_early = rows[self.schema.time] < self._watermark
-        early = np.flatnonzero(is_early)
-        self._waiting_rows -= len(early)
+        early = int(np.count_nonzero(is_early))
+        self._waiting_rows -= early
         self._waiting = [_select(rows, ~is_early)] if self._waiting_rows else []
         # Rows that a standing watermark holds back are not looked at again for every new row.
         self._sort_at = max(_SORT_AT, 2 * self._waiting_rows)
-        self._sorted.append(_select(rows, self._ordered(rows, early)))
-        self._sorted_rows += len(early)
+        if self._waiting_rows:
+            rows = _select(rows, is_early)
+        if early:
+            self._sorted.append(self._in_order(rows))
+        self._sorted_rows += early
         while self._sorted_rows >= self._rows_per_part:
             self._write(self._take_sorted(self._rows_per_part))
 
-    def _ordered(self, rows: Rows, which: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the row numbers ``which`` in sorted order.
-
-        By time first, then all other columns for the few rows that share their time with another
-        (sorting all rows by all columns takes three times as long).
-        """
-        time = rows[self.schema.time][which]
-        order = np.argsort(time, kind="stable")
-        time = time[order]
-        which = which[order]
-        equal = time[1:] == time[:-1]
-        shared = np.zeros(len(which), np.bool_)
-        shared[1:] |= equal
-        shared[:-1] |= equal
-        ties = which[shared]
-        if len(ties):
+    def _in_order(self, rows: Rows) -> Rows:
+        """Return rows sorted by the schema's order, then by all other columns."""
+        key = _packed(rows, self.schema.order)
+        ahead, behind = key[1:], key[:-1]
+        which: NDArray[np.intp] | None = None
+        if (ahead < behind).any():
+            which = np.argsort(key, kind="stable")
+            key = key[which]
+            ahead, behind = key[1:], key[:-1]
+        equal = ahead == behind
+        if equal.any():
+            which = np.arange(len(key)) if which is None else which
+            shared = np.zeros(len(which), np.bool_)
+            shared[1:] |= equal
+            shared[:-1] |= equal
+            ties = which[shared]
             rest = [name for name in self.schema.names if name not in self.schema.order]
             columns = [*self.schema.order, *rest]
             which[shared] = ties[np.lexsort([rows[name][ties] for name in reversed(columns)])]
-        return which
+        return rows if which is None else _select(rows, which)
 
     def _take_sorted(self, count: int) -> Rows:
         rows = _join(self._sorted)
@@ -274,6 +277,7 @@ def write_part(path: Path, table: pa.Table, schema: TraceSchema) -> None:
             use_dictionary=[name for name in schema.names if name not in delta],
             column_encoding=dict.fromkeys(schema.delta, "DELTA_BINARY_PACKED"),
             sorting_columns=order,
+            write_statistics=[schema.time],
         )
         aside.replace(path)
     except OSError as error:
@@ -297,6 +301,30 @@ def _checked_labels(schema: TraceSchema, labels: Labels) -> Labels:
     if missing:
         raise TraceError(f"{schema.name}: no names given for the codes of {', '.join(missing)}")
     return {name: labels[name] for name in sorted(wanted)}
+
+
+def _packed(rows: Rows, columns: Sequence[str]) -> NDArray[np.int64]:
+    """Return one number a row that orders rows by as many of the first columns as fit into it.
+
+    Sorting one array of numbers takes a quarter of the time of sorting by several columns, and
+    next to none where the rows come nearly sorted.
+    """
+    key = rows[columns[0]].astype(np.int64)
+    if not len(key):
+        return key
+    key -= key.min()
+    largest = int(key.max())
+    for name in columns[1:]:
+        values = rows[name]
+        low, high = int(values.min()), int(values.max())
+        span = high - low + 1
+        if (largest + 1) * span >= 2**62:
+            break
+        key *= span
+        key += values
+        key -= low
+        largest = largest * span + high - low
+    return key
 
 
 def _join(chunks: list[Rows]) -> Rows:
