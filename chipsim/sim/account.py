@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chipsim.machine import wounds
 from chipsim.sim.energy import account as energy_account
 from chipsim.sim.energy import kinds as energy_kinds
 from chipsim.units import PS_PER_NS, PS_PER_S
@@ -45,8 +46,18 @@ def account(simulation: Simulation) -> dict[str, Any]:
         "simulated_s": int(simulation.env.now) / PS_PER_S,
         "energy_mj": energy_account(simulation),
         "energy_kinds": energy_kinds(simulation),
+        **_faults(simulation),
         "assumptions": assumptions(simulation),
     }
+
+
+def _faults(simulation: Simulation) -> dict[str, Any]:
+    """Return what is dead and who is stuck, for machines with faults."""
+    machine = simulation.machine
+    if machine.faults is None:
+        return {}
+    stuck = [pe.label for pe in simulation.pe_list if pe.hung()]
+    return {"faults": {**wounds.counts(machine), "stuck programs": stuck}}
 
 
 def assumptions(simulation: Simulation) -> list[dict[str, Any]]:

@@ -31,8 +31,10 @@ class NextTick(Effect):
         yield from pe.until_free()
         simulation = pe.simulation
         tick = pe.tick + 1
-        if simulation.clock.time_of(tick) > simulation.env.now:
-            yield simulation.clock.wait(tick)
+        if simulation.tick_time(pe.core, tick) > simulation.env.now:
+            yield pe.tick_event()
+        if pe.hung():
+            yield from pe.hang()
         pe.begin_handler(tick)
         return tick
 
@@ -63,7 +65,11 @@ class Step(Effect):
     def perform(self, pe: ProcessingElement) -> Waiting:
         """Return when the last of the steps has started; the PE is then busy with it."""
         yield from pe.until_free()
-        yield pe.simulation.group_of(self.kernel, pe).join(pe.core, self.ticks)
+        ticks = self.ticks if pe.stuck_from is None else pe.ticks_before_stuck(self.ticks)
+        if ticks or not self.ticks:
+            yield pe.simulation.group_of(self.kernel, pe).join(pe.core, ticks)
+        if ticks < self.ticks:
+            yield from pe.hang()
 
 
 @dataclass
@@ -82,6 +88,8 @@ class Receive(Effect):
         simulation.synchronise()
         if simulation.network.waiting(pe.inbox) < self.count:
             yield simulation.watches.inbox(pe.inbox, self.count)
+        if pe.hung():
+            yield from pe.hang()
         pe.begin_handler(None)
         packets: Deliveries = pe.take_packets()
         return packets
@@ -128,6 +136,8 @@ class TransferWait(Effect):
         yield from pe.until_free()
         if not self.transfer.done.triggered:
             yield self.transfer.done
+        if pe.hung():
+            yield from pe.hang()
         pe.begin_handler(None)
         return self.transfer.words
 
@@ -138,6 +148,17 @@ class TransferWait(Effect):
     def stalled(self, pe: ProcessingElement) -> Exception | None:
         """Return what the program said to raise."""
         return self.on_stall(pe) if self.on_stall is not None else None
+
+
+@dataclass
+class Hang(Effect):
+    """Do nothing any more: what a stuck program is found in."""
+
+    tick: int
+
+    def waits_for(self, pe: ProcessingElement) -> str:
+        """Say since when it is stuck."""
+        return f"nothing: its program is stuck since tick {self.tick} (faults.stuck_pes)"
 
 
 def missing_words(words: np.ndarray) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import simpy
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError, SramError, did_you_mean
@@ -14,6 +15,7 @@ from chipsim.network.instant import PROGRAM, alarm
 from chipsim.sim.effects import (
     BarrierWait,
     Compute,
+    Hang,
     NextTick,
     Receive,
     StallError,
@@ -21,6 +23,7 @@ from chipsim.sim.effects import (
     TransferWait,
 )
 from chipsim.sim.handlers import choose_levels
+from chipsim.sim.interrupts import Interrupt
 from chipsim.sim.memory import Transfer
 from chipsim.sim.program import (
     Effect,
@@ -70,6 +73,8 @@ class ProcessingElement:
         self.nets: dict[str, NetHandle] = {}
         self.effect: Effect | None = None
         self.finished = False
+        self.stuck_from: int | None = None
+        self._packets: simpy.Event | None = None
         self._index = np.array([core], dtype=np.int32)
         self._plans: dict[str, SendPlan] = {}
 
@@ -89,6 +94,13 @@ class ProcessingElement:
     def receive(self, count: int = 1, on_stall: StallError | None = None) -> Receive:
         """Wait for ``count`` packets and drain the receive FIFO."""
         return Receive(count, on_stall)
+
+    def interrupt(self, *transfers: Transfer, tick: bool = True) -> Interrupt:
+        """Wait for packets, for the end of one of some transfers, or for the next tick.
+
+        The result says which of them it was; see :mod:`chipsim.sim.interrupts`.
+        """
+        return Interrupt(transfers, tick)
 
     def work(self, **operations: int) -> None:
         """Add the cycles of some operation counts to the open handler, and go on.
@@ -111,7 +123,7 @@ class ProcessingElement:
         """Drain the receive FIFO; columns sorted by key: ``key``, ``payload``, ``time_ps`` …."""
         simulation = self.simulation
         ticked = bool(simulation.cores.ticked[self.core])
-        tick = self.tick if ticked else simulation.clock.current()
+        tick = self.tick if ticked else simulation.tick_now(self.core)
         packets = simulation.drain(self._index, tick, ticked)
         cores = simulation.cores
         cores.packets_in[self.core] += len(packets)
@@ -226,8 +238,41 @@ class ProcessingElement:
 
     def skip_masked_ticks(self) -> None:
         """Take the ticks that passed while the PE waited for others as handled."""
-        cores = self.simulation.cores
-        cores.tick[self.core] = max(self.tick, self.simulation.clock.current())
+        simulation = self.simulation
+        if simulation.timers is not None:
+            simulation.timers.align(self.core)
+            return
+        simulation.cores.tick[self.core] = max(self.tick, simulation.clock.current())
+
+    def tick_event(self) -> simpy.Event:
+        """Return an event for this PE's next tick, which lies ahead."""
+        simulation, tick = self.simulation, self.tick + 1
+        if simulation.timers is None:
+            return simulation.clock.wait(tick)
+        return simulation.timers.wait(simulation.tick_time(self.core, tick))
+
+    def packet_event(self) -> simpy.Event:
+        """Return an event for the next packet in the (empty) receive FIFO."""
+        if self._packets is None or self._packets.triggered:
+            self._packets = self.simulation.watches.inbox(self.inbox, 1)
+        return self._packets
+
+    def hung(self) -> bool:
+        """Return whether the program is stuck by now (``faults.stuck_pes``)."""
+        if self.stuck_from is None:
+            return False
+        return self.simulation.tick_now(self.core) >= self.stuck_from
+
+    def ticks_before_stuck(self, ticks: int) -> int:
+        """Return how many of the next ``ticks`` ticks the program handles before it is stuck."""
+        assert self.stuck_from is not None
+        return max(0, min(ticks, self.stuck_from - self.tick - 1))
+
+    def hang(self) -> Waiting:
+        """Wait for ever."""
+        assert self.stuck_from is not None
+        self.effect = Hang(self.stuck_from)
+        yield self.simulation.env.event()
 
     def charge(self, count: int, operations: Mapping[str, int]) -> None:
         """Add the cycles of some operations to the open handler, and note what they were for."""
@@ -289,6 +334,8 @@ class ProcessingElement:
             except StopIteration:
                 break
             self.effect = check_effect(self.program, yielded, self.label)
+            if self.hung():
+                yield from self.hang()
             result = yield from self.effect.perform(self)
         self.effect = None
         yield from self.until_free()

@@ -104,4 +104,7 @@ def _costs(figures: Description) -> dict[str, Cost]:
         figure = provenance[name]
         operation = name.removeprefix("pe.cycles.")
         costs[operation] = Cost(int(str(figure.value)), figure.kind, figure.source)
+    entry = provenance.get("pe.irq_entry_cycles")
+    if entry is not None:
+        costs["irq_entry"] = Cost(int(str(entry.value)), entry.kind, entry.source)
     return costs

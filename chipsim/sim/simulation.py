@@ -14,6 +14,7 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError, StalledError, did_you_mean
+from chipsim.machine import wounds
 from chipsim.machine.route import Route
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
@@ -25,6 +26,7 @@ from chipsim.sim.cores import Cores
 from chipsim.sim.costs import Cost, CostTable
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.dvfs import ClockLevels
+from chipsim.sim.effects import Hang
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
@@ -36,6 +38,7 @@ from chipsim.sim.sends import Draft, NetHandle, SendPlan, numbered
 from chipsim.sim.settings import ChipSettings
 from chipsim.sim.steps import StepGroup
 from chipsim.sim.ticks import TickLog
+from chipsim.sim.timers import TimerOptions, Timers
 from chipsim.sim.trace import Tracer
 from chipsim.sim.transfers import Transfers
 from chipsim.sim.watches import Watches
@@ -67,6 +70,9 @@ class Simulation:
     level : str, optional
         Policy of the PEs' clock levels (``low``, ``high``, ``auto``; see :mod:`chipsim.sim.dvfs`);
         the chip's default (``pe.dvfs``) if None.
+    timers : mapping, optional
+        How the PEs' timers differ: ``phase``, ``spread``, ``drift_ppm``, ``seed`` (see
+        :mod:`chipsim.sim.timers`), in place of the chip's ``pe.timer_...``.
     costs : mapping of str to Cost, optional
         The application's operation costs, beside the chip's own.
     recorder : Recorder, optional
@@ -87,6 +93,7 @@ class Simulation:
         network: str = "compiled",
         tick_us: float | None = None,
         level: str | None = None,
+        timers: Mapping[str, object] | None = None,
         costs: Mapping[str, Cost] | None = None,
         recorder: Recorder | None = None,
         probes: Sequence[object] = (),
@@ -109,6 +116,7 @@ class Simulation:
         self.stop_requested = False
         self._nothing_left = False
         self._leaves: list[int] = []
+        self.timers: Timers | None = None
         self.watches = Watches(self)
         self.network = make_network(
             network, self.machine, self.env, self.watches.notify,
@@ -119,6 +127,8 @@ class Simulation:
             ),
         )  # fmt: skip
         self._build_pes(programs)
+        self._set_timers(TimerOptions.read(self.machine.description, timers))
+        self._set_stuck()
         self.operations: Operations | None = None
         self.tracer = Tracer(self, recorder)
         self._build_nets()
@@ -158,6 +168,18 @@ class Simulation:
         self.pe_list = list(self.pes.values())
         self.start_order = list(self.pes)
         self.vertex_at = {self.endpoint_of[name]: i for i, name in enumerate(names)}
+
+    def _set_timers(self, options: TimerOptions) -> None:
+        if not options.uniform:
+            self.timers = Timers(self, options)
+
+    def _set_stuck(self) -> None:
+        """Tell the PEs whose programs hang from which tick on they do."""
+        stuck = wounds.stuck(self.machine)
+        if stuck:
+            tick = self.machine.description.integer("faults.stuck_at_tick")
+            for pe in self.pe_list:
+                pe.stuck_from = tick if pe.endpoint in stuck else None
 
     def _build_nets(self) -> None:
         self.net_names: list[str] = []
@@ -207,14 +229,14 @@ class Simulation:
     def bind(self, kernel: Kernel, vertices: Sequence[str]) -> StepGroup:
         """Let a kernel run on the PEs of ``vertices``; row i of its state is the i-th of them."""
         cores = np.array([self.pes[name].core for name in vertices], dtype=np.int32)
-        group = self._groups[id(kernel)] = StepGroup(self, kernel, cores)
+        group = self._groups[id(kernel)] = StepGroup(self, kernel, cores, len(self._groups))
         self.clock.subscribe(group.on_tick)
         return group
 
     def add_barrier(self, name: str, members: Sequence[str]) -> Barrier:
         """Declare a barrier among vertices."""
         barrier = Barrier(self.env, name, members, us(self.settings.barrier_us))
-        barrier.on_release.append(self._settle)
+        barrier.on_release.append(self.settle)
         self._barriers[name] = barrier
         return barrier
 
@@ -223,13 +245,13 @@ class Simulation:
 
         Now and then, stop a run whose packets can never move again while PEs tick on.
         """
-        self._settle()
+        self.settle()
         if tick % _DEADLOCK_TICKS == _DEADLOCK_TICKS - 1:
             idle = [pe.endpoint for pe in self.pe_list if pe.finished]
             self._check_deadlock(2 * self.clock.tick_ps, idle)
         return False
 
-    def _settle(self, _: int = 0) -> None:
+    def settle(self, _: int = 0) -> None:
         """Bring the network up to now, and close the handlers that have ended."""
         self.synchronise()
         self.cores.settle_all(self.network, int(self.env.now))
@@ -344,6 +366,18 @@ class Simulation:
         return taken
 
     # ------------------------------------------------------------------------------- waiting
+    def tick_time(self, core: int, tick: int) -> int:
+        """Return the time of a core's tick [ps]."""
+        cores = self.cores
+        return int(cores.offset_ps.item(core)) + tick * int(cores.period_ps.item(core))
+
+    def tick_now(self, core: int) -> int:
+        """Return a core's last tick whose time is not after now, -1 before tick 0."""
+        cores = self.cores
+        return (int(self.env.now) - int(cores.offset_ps.item(core))) // int(
+            cores.period_ps.item(core)
+        )
+
     def synchronise(self) -> None:
         """Bring the lazy network up to now."""
         if self.network.lazy:
@@ -454,16 +488,26 @@ class Simulation:
         limit = FOREVER - 1 if until_ps is None else until_ps
         return self.tracer.observer.next_ps <= min(following, limit)
 
+    @staticmethod
+    def _because_of(hung: Sequence[ProcessingElement], error: Exception) -> Exception:
+        """Return an error that names the stuck programs, if there are any, as its reason."""
+        if not hung:
+            return error
+        named = "; ".join(f"{pe.label} is stuck (faults.stuck_pes)" for pe in hung[:8])
+        return StalledError(f"{named}: {error}")
+
     def _stalled(self) -> Exception:
         waiting = [pe for pe in self.pe_list if pe.effect is not None]
         # What is under way arrives, though SimPy's clock stands: messages shall count it.
         self._nothing_left = self.network.lazy
         while self._nothing_left and self.network.advance(FOREVER - 1) < FOREVER - 1:
             pass
+        hung = [pe for pe in waiting if isinstance(pe.effect, Hang)]
+        waiting = hung + [pe for pe in waiting if pe not in hung]
         for pe in waiting:
             error = pe.effect.stalled(pe) if pe.effect is not None else None
             if error is not None:
-                return error
+                return self._because_of(hung, error)
         self._check_deadlock(0, [pe.endpoint for pe in self.pe_list])
         lines = [
             f"{pe.label} waits for {pe.effect.waits_for(pe)}"

@@ -34,10 +34,15 @@ class StepGroup:
     kernel : Kernel
     cores : ndarray of int32, shape (rows,)
         Core of each of the kernel's rows.
+    number : int
+        Of the group, in the order of :meth:`Simulation.bind`.
     """
 
-    def __init__(self, simulation: Simulation, kernel: Kernel, cores: NDArray[np.int32]) -> None:
+    def __init__(
+        self, simulation: Simulation, kernel: Kernel, cores: NDArray[np.int32], number: int = 0
+    ) -> None:
         self.simulation = simulation
+        self.number = number
         self.kernel = kernel
         self.cores = cores
         self.row_of = {int(core): row for row, core in enumerate(cores)}
@@ -62,12 +67,41 @@ class StepGroup:
         self._left[row] = self._total[row] = ticks
         done = self._done[row] = self.simulation.env.event()
         self._refresh()
-        clock = self.simulation.clock
-        if clock.time_of(int(self.simulation.cores.tick[core]) + 1) <= self.simulation.env.now:
+        simulation = self.simulation
+        following = simulation.cores.tick.item(core) + 1
+        if simulation.tick_time(core, following) <= simulation.env.now:
             self._run_late(row)
         else:
-            clock.resume()
+            self._wait(row)
         return done
+
+    def _wait(self, row: int) -> None:
+        """Make sure that a row's next tick, which lies ahead, happens."""
+        simulation = self.simulation
+        if simulation.timers is None:
+            simulation.clock.resume()
+            return
+        core = self.cores.item(row)
+        due = simulation.tick_time(core, simulation.cores.tick.item(core) + 1)
+        simulation.timers.wake(self, row, due)
+
+    def on_timer(self, rows: NDArray[np.int32]) -> None:
+        """Run rows whose own timers tick now: free ones in a call per tick, the others when free.
+
+        The simulation has settled all cores before.
+        """
+        simulation = self.simulation
+        now = int(simulation.env.now)
+        free = simulation.cores.settle(self.cores[rows], simulation.network, now)
+        for row in rows[~free].tolist():
+            self._when_free(row)
+        ready = rows[free]
+        due = simulation.cores.tick[self.cores[ready]] + 1
+        for tick in np.unique(due).tolist():
+            part = ready[due == tick]
+            self._start(part, self.cores[part], tick, now)
+            for row in part[self._left[part] > 0].tolist():
+                self._wait(row)
 
     def on_tick(self, tick: int) -> bool:
         """Run the cores that are due and free; arrange for the late ones.
@@ -75,9 +109,9 @@ class StepGroup:
         The simulation has settled all cores before.
         """
         rows = self._active
-        if not len(rows):
-            return False
         simulation = self.simulation
+        if not len(rows) or simulation.timers is not None:
+            return False
         cores = self._active_cores
         now = int(simulation.env.now)
         if self._start(rows, cores, tick, now):
@@ -117,23 +151,23 @@ class StepGroup:
 
     def _run_late(self, row: int) -> None:
         simulation = self.simulation
-        clock = simulation.clock
         simulation.synchronise()
         core = self.cores[row : row + 1]
         now = int(simulation.env.now)
         # A handler that ends exactly at a tick is seen twice, by its own alarm and by the tick:
         # whoever comes second must neither take a tick before its time nor one too many.
-        tick = int(simulation.cores.tick[core[0]]) + 1
-        if not self._left[row] or clock.time_of(tick) > now:
+        number = int(core[0])
+        tick = simulation.cores.tick.item(number) + 1
+        if not self._left[row] or simulation.tick_time(number, tick) > now:
             return
         if not simulation.cores.settle(core, simulation.network, now)[0]:
             self._when_free(row)
             return
         self._start(np.array([row], dtype=np.int32), core, tick, now)
-        if self._left[row] and clock.time_of(tick + 1) <= simulation.env.now:
+        if self._left[row] and simulation.tick_time(number, tick + 1) <= simulation.env.now:
             self._when_free(row)
         elif self._left[row]:
-            clock.resume()
+            self._wait(row)
 
     def _execute(
         self,
