@@ -31,6 +31,7 @@ def state_of(run: ChipRun) -> checkpoint.State:
         "replicas": {str(i): kernel.state.weights for i, kernel in enumerate(run.layers)},
         "strays": [list(astuple(kernel.strays)) for kernel in _kernels(run)],
         "exchange": run.exchange_meter.state(),
+        "phases": run.phases.state(),
     }
 
 
@@ -48,6 +49,7 @@ def restore(run: ChipRun, state: Mapping[str, Any]) -> None:
     for owner, counts in zip(_kernels(run), state["strays"], strict=True):
         owner.strays = Strays(*counts)
     run.exchange_meter.restore(state["exchange"])
+    run.phases.restore(state["phases"])
 
 
 def _kernels(run: ChipRun) -> list[LayerKernel | LossKernel]:

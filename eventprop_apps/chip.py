@@ -54,6 +54,7 @@ from eventprop_apps.model import Model
 from eventprop_apps.optimisers.api import Optimiser
 from eventprop_apps.options import ChipOptions as ChipOptions
 from eventprop_apps.partition import Block, blocks
+from eventprop_apps.phases import PhaseMeter
 from eventprop_apps.programs.inbox import Strays
 from eventprop_apps.programs.input import InputKernel, InputProgram
 from eventprop_apps.programs.layer import LayerKernel, LayerProgram, ReadoutKernel
@@ -308,7 +309,7 @@ class ChipRun:
         for kernel in self.layers:
             wiring.connect_layer(kernel)
         wiring.connect_loss(self.loss)
-        self.loss.on_errors = lambda: simulation.tracer.enter("backward", self.plan.done)
+        self.loss.on_errors = self._backward_begins
         simulation.bind(self.input, [input_name(r) for r in replicas])
         for kernel in self.layers:
             names = [layer_name(r, kernel.layer, kernel.block.part) for r in replicas]
@@ -321,6 +322,10 @@ class ChipRun:
                     memory.reserve(region, array.nbytes)
                     memory.map(region, array)
         self._declare_barriers()
+
+    def _backward_begins(self) -> None:
+        self.simulation.tracer.enter("backward", self.plan.done)
+        self.phases.enter("backward")
 
     def _map_memory(self, replica: int) -> None:
         pes = self.simulation.pes
@@ -345,6 +350,9 @@ class ChipRun:
         if self.options.exchange.strategy == "tree":
             simulation.add_barrier(TREE_BARRIER, [*layers, *optimisers])
         backward.on_release.append(lambda _: simulation.tracer.enter("exchange", self.plan.done))
+        self.phases = PhaseMeter(simulation)
+        backward.on_release.append(lambda _: self.phases.enter("gather"))
+        self.master.on_stage = self.phases.enter
         batch = simulation.add_barrier(BATCH_BARRIER, list(simulation.pes))
         # Before the batch is over for the plan, whose checkpoint holds what the meter has.
         self.exchange_meter = ExchangeMeter(simulation, backward, batch, self.options.exchange)
@@ -354,10 +362,18 @@ class ChipRun:
         for kernel in self.layers:
             kernel.check_records()
         self.simulation.tracer.enter("forward", number + 1)
+        self.phases.done(len(job), job.backward)
+        self._phase_of(number + 1)
         self.simulation.tracer.flush()
         if self._on_done is not None:
             self._on_done(number, job)
         self.feeder.load(self.simulation, number + 2)
+
+    def _phase_of(self, number: int) -> None:
+        """Enter the phase with which a job begins, if there is such a job."""
+        job = self.plan.job(number)
+        if job is not None:
+            self.phases.enter("forward" if job.backward else "test")
 
     # ------------------------------------------------------------------------------- running
     def run(self) -> None:
@@ -365,6 +381,7 @@ class ChipRun:
         start = self.plan.start
         if start == 0:
             self.simulation.tracer.enter("forward", 0)
+            self._phase_of(0)
             self.feeder.load(self.simulation, 0)
         self.feeder.load(self.simulation, start + 1)
         self.simulation.run()

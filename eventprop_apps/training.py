@@ -395,6 +395,7 @@ class TrainingRun:
             "unmatched_errors": strays.unmatched_errors + strays.passed_errors,
             "stale_phase": strays.stale_phase,
             "exchange": self.chip.exchange_meter.summary(),
+            "cost_by_phase": self.chip.phases.summary(),
             "test_accuracy_by_epoch": [epoch.test.accuracy for epoch in self.epochs],
         }
 

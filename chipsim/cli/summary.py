@@ -15,6 +15,15 @@ Row = tuple[str, str]
 
 _MARK = " *"
 _WIDTH = 100
+_COSTS = (
+    ("ticks", "ticks", 8, 2),
+    ("cycles", "cycles", 12, 0),
+    ("packets", "packets", 10, 1),
+    ("bytes", "bytes", 10, 0),
+    ("packet-hops", "packet_hops", 13, 1),
+    ("energy [uJ]", "energy_uj", 13, 2),
+)
+"""Columns of the costs by phase: head, field, width, decimals."""
 
 
 def render(name: str, summary: Summary) -> str:
@@ -24,6 +33,7 @@ def render(name: str, summary: Summary) -> str:
         ("packets", _packets),
         ("time", _time),
         ("energy", _energy),
+        ("per sample, by phase", _phases),
     )
     blocks = []
     for title, rows_of in sections:
@@ -101,6 +111,25 @@ def _energy(summary: Summary) -> Iterator[Row]:
     if parts:
         total = parts.get("total", sum(parts.values()))
         yield "total", f"{total:,.6g} mJ"
+
+
+def _phases(summary: Summary) -> Iterator[Row]:
+    """Yield the cost of a sample in each phase as a table of its own; energy is marked by part."""
+    costs = [
+        (phase, row["per_sample"])
+        for phase, row in summary.get("cost_by_phase", {}).items()
+        if row["per_sample"] is not None
+    ]
+    if costs:
+        yield "", "".join(f"{head:>{width}}" for head, _, width, _ in _COSTS)
+    for phase, cost in costs:
+        cells = (f"{cost[name]:,.{places}f}" for _, name, _, places in _COSTS)
+        yield (
+            phase,
+            "".join(
+                f"{cell:>{width}}" for cell, (_, _, width, _) in zip(cells, _COSTS, strict=True)
+            ),
+        )
 
 
 def _energy_assumed(part: str, summary: Summary) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Master:
         Gradients summed in the current batch.
     keep_sums : bool
         Whether sums go on from batch to batch.
+    on_stage : callable
+        Is told by each optimiser PE that it begins the ``update``, and the ``broadcast``.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Master:
         self.optimiser = optimiser
         self.clip_norm = clip_norm
         self.keep_sums = False
+        self.on_stage: Callable[[str], None] = lambda stage: None
         self._scalars: tuple[int, NDArray[Any]] | None = None
 
     def scalars(self, job: int) -> NDArray[Any]:

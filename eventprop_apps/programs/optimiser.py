@@ -111,11 +111,13 @@ class OptimiserProgram(Program):
         yield from gather(pe, self.shard.pieces, sources, self.store, dtype, outstanding)
 
     def _update(self, pe: ProcessingElement, job: int) -> Generator[Any, Any, None]:
+        self.master.on_stage("update")
         factor = 1.0
         if self.master.clip_norm is not None:
             squares = yield from self._squares(pe)
             factor = clip_factor(squares, self.master.clip_norm)
         yield from self.store.update(pe, self.master.scalars(job), factor)
+        self.master.on_stage("broadcast")
         for net, piece in zip(self.shard.nets, self.shard.pieces, strict=True):
             broadcast(pe, net, self.master.weights[piece.start : piece.start + piece.size])
 
