@@ -158,6 +158,7 @@ class ChipRun:
             network=options.network,
             tick_us=options.tick_us,
             level=options.level,
+            timers=options.timers,
             costs=table,
             recorder=recorder,
             probes=probes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chipsim.mapping.application import Transport
@@ -26,7 +27,10 @@ class ChipOptions:
     tick_us : float or None
         Tick length [us]; the chip's default if None.
     level : str or None
-        Clock level of the PEs.
+        Policy of the PEs' clock levels: ``low``, ``high``, ``auto``; the chip's if None.
+    timers : mapping
+        How the PEs' timers differ: ``phase``, ``spread``, ``drift_ppm``, ``seed``, in place of the
+        chip's.
     spike_records : int
         Spikes that a PE can record per neuron and sample; 0: one per time step, or what fits.
     parts : tuple of int
@@ -47,6 +51,7 @@ class ChipOptions:
     seed: int = 0
     tick_us: float | None = None
     level: str | None = None
+    timers: Mapping[str, object] = field(default_factory=dict)
     spike_records: int = 0
     parts: tuple[int, ...] = ()
     max_cycles: float | None = None

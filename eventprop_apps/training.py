@@ -218,6 +218,7 @@ class TrainingRun:
                 mapping_file=values.mapping.file or "",
                 seed=seed,
                 tick_us=values.tick.us,
+                timers=values.tick.timers(),
                 parts=tuple(values.model.parts),
                 max_cycles=values.model.max_cycles,
                 exchange=values.train.options(),
@@ -253,6 +254,13 @@ class TrainingRun:
             batch=len(samples),
         )
 
+    def _annotate_epoch(self) -> None:
+        """Tell the trace which epoch it is, as long as there is one."""
+        new = not self.epochs or self.epochs[-1].test.seen == len(self.test_set)
+        number = len(self.epochs) + new
+        if number <= self.values.train.epochs:
+            self.chip.simulation.tracer.observer.annotate("epoch", "", number)
+
     def _on_done(self, _: int, job: Job) -> None:
         """Count a finished batch; report the epoch when its last test batch is through."""
         if not self.epochs or self.epochs[-1].test.seen == len(self.test_set):
@@ -268,6 +276,8 @@ class TrainingRun:
             self.batches_trained += 1
             epoch.batches += 1
         done = epoch.test.seen == len(self.test_set)
+        if done:
+            self._annotate_epoch()
         self._report(epoch, done)
 
     def _report(self, epoch: Epoch, done: bool) -> None:
@@ -362,6 +372,7 @@ class TrainingRun:
         cpu, wall = time.process_time(), time.monotonic()
         try:
             with stop_on_interrupt(self.chip.simulation):
+                self._annotate_epoch()
                 self.chip.run()
         finally:
             self.chip.simulation.tracer.finish()

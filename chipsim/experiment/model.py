@@ -99,6 +99,17 @@ class TickSection(Section):
 
     us: Annotated[int, Field(ge=1, le=10**9)]
     """Length of a tick in whole microseconds of chip time."""
+    phase: Literal["zero", "random", "tdma"] | None = None
+    """When the PEs' timers tick; the chip's pe.timer_phase if not given."""
+    spread: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Part of a tick over which random and tdma phases lie."""
+    drift_ppm: Annotated[float, Field(ge=0, le=1e5)] | None = None
+    """Largest error of a timer's period [parts in a million]."""
+
+    def timers(self) -> dict[str, object]:
+        """Return what is given of the timers, as a simulation takes it."""
+        given = {"phase": self.phase, "spread": self.spread, "drift_ppm": self.drift_ppm}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class TraceSection(Section):
