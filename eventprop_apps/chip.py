@@ -68,6 +68,7 @@ from eventprop_apps.programs.plan import (
     Plan,
     SampleFeeder,
 )
+from eventprop_apps.programs.watch import number_spikes, watch_neurons
 from eventprop_apps.splitting import choose_parts, cycles_per_tick
 from eventprop_apps.traffic import Traffic
 from eventprop_apps.wiring import Wiring
@@ -315,6 +316,8 @@ class ChipRun:
         for kernel in self.layers:
             names = [layer_name(r, kernel.layer, kernel.block.part) for r in replicas]
             simulation.bind(kernel, names)
+        number_spikes(simulation, self.model, self.parts)
+        watch_neurons(simulation, self.layers)
         simulation.bind(self.loss, [loss_name(r) for r in replicas])
         for store in self.stores:
             if isinstance(store, DramStore):

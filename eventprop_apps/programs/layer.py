@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -90,6 +90,7 @@ class LayerKernel(Kernel):
         self.shares = np.zeros(state.rows, dtype=model.dtype)
         self.strays = Strays()
         self.spike_log: SpikeLog | None = None
+        self.watch: Callable[[StepCall, int], None] | None = None
 
     def step(self, call: StepCall) -> None:
         """Do the forward or backward step that each row is at."""
@@ -108,6 +109,8 @@ class LayerKernel(Kernel):
         else:
             # Tick T: spikes of step T - 1 arrive, which no layer sees any more.
             self._regularise(call)
+        if self.watch is not None:
+            self.watch(call, local)
 
     def _forward(self, call: StepCall, step: int) -> None:
         rows = call.rows

@@ -24,9 +24,9 @@ from chipsim.network.compiled.layout import (
     PATIENCE_STRIDE,
     PORT,
     PORT_STRIDE,
-    QUEUE,
     QUEUE_NEXT,
     QUEUE_PEAK,
+    QUEUED,
 )
 from chipsim.network.compiled.state import I64, State, opened
 
@@ -45,10 +45,10 @@ def count_arrived(net: State, at: int, now: int) -> None:
     patience = net.patience
     copy = patience[at + QUEUE_NEXT]
     while copy >= 0 and net.copies[copy + ARRIVED] <= now:
-        patience[at + QUEUE] += 1
+        patience[at + QUEUED] += 1
         copy = net.copies[copy + AFTER]
     patience[at + QUEUE_NEXT] = copy
-    patience[at + QUEUE_PEAK] = max(patience[at + QUEUE_PEAK], patience[at + QUEUE])
+    patience[at + QUEUE_PEAK] = max(patience[at + QUEUE_PEAK], patience[at + QUEUED])
 
 
 @inlined
@@ -56,7 +56,7 @@ def queue_shrinks(net: State, port: int, now: int) -> None:
     """Note that a copy of a LINK port, still in its list, has got its last grant (or is lost)."""
     at = port // PORT_STRIDE * PATIENCE_STRIDE
     count_arrived(net, at, now)
-    net.patience[at + QUEUE] -= 1
+    net.patience[at + QUEUED] -= 1
 
 
 @inlined
@@ -81,7 +81,7 @@ def take_peaks(directory: I64, peaks: NDArray[np.int32]) -> None:
     for channel in range(channels):
         port = net.channels[channel * CHANNEL_STRIDE + PORT]
         at = port // PORT_STRIDE * PATIENCE_STRIDE
-        waiting = net.patience[at + QUEUE]
+        waiting = net.patience[at + QUEUED]
         if net.ports[port + KIND] == KIND_SINK:
             inbox = net.ports[port + END]
             waiting = max(net.inboxes[inbox + COUNT], net.inboxes[inbox + INBOX_STRIDE + COUNT])
