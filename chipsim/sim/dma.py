@@ -86,7 +86,7 @@ class DmaEngine:
             first = int(simulation.env.now) + self.setup_ps
             if transfer.write:
                 simulation.memory(transfer.target).expect(transfer)
-                rows = flit_rows(transfer.words)
+                rows = flit_rows(transfer.words, transfer.lead)
                 simulation.transfers.send_flits(
                     self.endpoint, transfer.target, transfer, rows, first, 0
                 )

@@ -28,7 +28,9 @@ def run_ends(key: U32) -> I64:
 
 
 @compiled
-def collect(arrived: NDArray[np.bool_], memory: U32, flit: I32, payload: U32) -> tuple[int, int]:
+def collect(
+    arrived: NDArray[np.bool_], memory: U32, flit: I32, payload: U32, lead: int
+) -> tuple[int, int]:
     """Store the words of flits.
 
     Parameters
@@ -36,10 +38,13 @@ def collect(arrived: NDArray[np.bool_], memory: U32, flit: I32, payload: U32) ->
     arrived : ndarray of bool, shape (flits,)
         Which flits of the transfer have arrived; updated.
     memory : ndarray of uint32, shape (words,)
-        Gets the words: flit f holds words ``4 * f`` to ``4 * f + 3``, as far as there are any.
+        Gets the words: flit f holds words ``4 * f - lead`` to ``4 * f - lead + 3``, as far as there
+        are any.
     flit : ndarray of int32, shape (n,)
         Place of each packet in its transfer.
     payload : ndarray of uint32, shape (n, 4)
+    lead : int
+        Words of the first flit before the transfer's own.
 
     Returns
     -------
@@ -52,8 +57,8 @@ def collect(arrived: NDArray[np.bool_], memory: U32, flit: I32, payload: U32) ->
         place = flit[i]
         fresh += not arrived[place]
         arrived[place] = True
-        first = place * payload.shape[1]
-        for word in range(min(payload.shape[1], len(memory) - first)):
+        first = place * payload.shape[1] - lead
+        for word in range(max(0, -first), min(payload.shape[1], len(memory) - first)):
             memory[first + word] = payload[i, word]
             written += 1
     return fresh, written

@@ -44,6 +44,9 @@ class Transfer:
     label : str
         For messages.
     done : simpy.Event
+    lead : int
+        Words of the first flit before the transfer's own: an unaligned transfer moves all flits
+        that it touches.
     arrived : ndarray of bool, shape (flits,)
         Which flits have arrived.
     """
@@ -58,21 +61,24 @@ class Transfer:
     words: NDArray[np.uint32]
     label: str
     done: simpy.Event
+    lead: int = 0
     arrived: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     left: int = 0
 
     def __post_init__(self) -> None:
-        self.left = -(-len(self.words) // PAYLOAD_WORDS)
+        self.left = -(-(self.lead + len(self.words)) // PAYLOAD_WORDS)
         self.arrived = np.zeros(self.left, dtype=np.bool_)
 
     def missing(self) -> NDArray[np.int64]:
         """Return the numbers of the words (from ``offset``) that have not arrived."""
-        words = np.repeat(~self.arrived, PAYLOAD_WORDS)[: len(self.words)]
+        words = np.repeat(~self.arrived, PAYLOAD_WORDS)[self.lead :][: len(self.words)]
         return np.flatnonzero(words) + self.offset
 
 
-def flit_rows(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return words as rows of one flit each, shape (flits, 4), zero-padded."""
+def flit_rows(words: NDArray[np.uint32], lead: int = 0) -> NDArray[np.uint32]:
+    """Return words, after ``lead`` empty ones, as rows of one flit each, shape (flits, 4)."""
+    if lead:
+        words = np.concatenate([np.zeros(lead, dtype=np.uint32), words])
     flits = -(-len(words) // PAYLOAD_WORDS)
     if flits * PAYLOAD_WORDS == len(words):
         return words.reshape(flits, PAYLOAD_WORDS).copy()
@@ -147,7 +153,10 @@ class MemoryPort:
                 self._reply(self.simulation.transfers.open[key // 2], now)
             else:
                 part = slice(start, stop)
-                self._collect(key // 2, packets.tag[part], packets.payload[part], now)
+                done = now
+                if self.flit_ps:
+                    done = self._accept(packets.time_ps[part], now)
+                self._collect(key // 2, packets.tag[part], packets.payload[part], done)
             start = stop
         self.arm(now)
 
@@ -157,8 +166,20 @@ class MemoryPort:
         self.free_ps = start + self.flit_ps * transfer.left
         self.bytes_moved += 4 * len(words)
         self.simulation.transfers.send_flits(
-            self.endpoint, transfer.requester, transfer, flit_rows(words), start, self.flit_ps, now
-        )
+            self.endpoint, transfer.requester, transfer, flit_rows(words, transfer.lead), start,
+            self.flit_ps, now,
+        )  # fmt: skip
+
+    def _accept(self, times: NDArray[np.int64], now: int) -> int:
+        """Return when a memory with a rate of its own has taken flits that arrived by now [ps].
+
+        They wait in its buffer, one after another, behind the replies that it has begun.
+        """
+        order = np.sort(times)
+        left = len(order) - np.arange(len(order), dtype=np.int64)
+        last = int((order + left * self.flit_ps).max())
+        self.free_ps = max(last, self.free_ps + len(order) * self.flit_ps)
+        return max(now, self.free_ps)
 
     def _collect(
         self, number: int, flit: NDArray[np.int32], payload: NDArray[np.uint32], now: int
@@ -171,7 +192,7 @@ class MemoryPort:
             memory = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
         else:
             memory = transfer.words
-        fresh, words = collect(transfer.arrived, memory, flit, payload)
+        fresh, words = collect(transfer.arrived, memory, flit, payload, transfer.lead)
         transfer.left -= fresh
         if transfer.write:
             self.bytes_moved += 4 * words

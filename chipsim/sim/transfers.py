@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chipsim.errors import NetworkError, ProgramError
 from chipsim.machine.model import EndpointKind
 from chipsim.machine.routes import unicast
+from chipsim.network.api import PAYLOAD_WORDS
 from chipsim.network.instant import ring
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.expand import train
@@ -127,9 +128,35 @@ class Transfers:
             words=words,
             label=label,
             done=self.simulation.env.event(),
+            lead=self._lead(offset, label),
         )
         self.open[number] = transfer
         return transfer
+
+    def _lead(self, offset: int, label: str) -> int:
+        """Return how many words of its first flit a transfer leaves out: none if it is aligned.
+
+        Regions begin at aligned addresses.
+
+        Raises
+        ------
+        ProgramError
+            If unaligned transfers are errors (``dma.unaligned``).
+        """
+        if offset % PAYLOAD_WORDS == 0:
+            return 0
+        figures = self.simulation.machine.description
+        if "dma.align_bytes" not in figures:
+            return 0
+        align = figures.integer("dma.align_bytes")
+        if offset * 4 % align == 0:
+            return offset % PAYLOAD_WORDS
+        if figures.text("dma.unaligned") == "error":
+            raise ProgramError(
+                f"{label}: word {offset} is byte {4 * offset} of its region, expected a multiple "
+                f"of {align} (dma.align_bytes); move the data, or set dma.unaligned to widen"
+            )
+        return offset % PAYLOAD_WORDS
 
     def net_between(self, source: int, sink: int) -> int:
         """Return the number of the DMA net between two endpoints, or -1."""
