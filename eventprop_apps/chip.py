@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from chipsim.mapping.application import Application
 from chipsim.mapping.files import read as read_mapping
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.mapping.mapping import map_application
+from chipsim.mapping.placement import spread
+from chipsim.mapping.strategies import Placer
 from chipsim.sim.costs import Cost
 from chipsim.sim.program import Program
 from chipsim.sim.simulation import Simulation
@@ -171,15 +174,18 @@ class ChipRun:
         options = self.options
         if options.mapping_file:
             return read_mapping(options.mapping_file, machine, application)
+        placer: str | Placer = options.placer
+        if options.chips is not None:
+            placer = _over_chips(options.placer, options.chips)
         try:
-            return map_application(
-                application, machine, options.placer, options.router, options.seed
-            )
+            mapping = map_application(application, machine, placer, options.router, options.seed)
         except MappingError as error:
             advice = optimiser_advice(self.sram, self.blocks, self._limit, options.exchange)
             if not advice:
                 raise
             raise MappingError(error.subject, [*error.problems, *advice]) from error
+        several = machine.chips is not None and len(machine.chips) > 1
+        return mapping.with_tables() if several else mapping
 
     def _records(self, limit: int, input_capacity: int) -> list[int]:
         per_neuron = self.options.spike_records
@@ -429,3 +435,16 @@ class ChipRun:
             total.unmatched_errors += strays.unmatched_errors
             total.passed_errors += strays.passed_errors
         return total
+
+
+def _over_chips(placer: str, chips: int) -> Placer:
+    """Return the placer that uses so many chips."""
+    if placer != "spread":
+        raise MappingError(
+            "mapping",
+            [
+                f"mapping.chips = {chips}: the placer spread uses so many chips, {placer} knows "
+                'nothing of it; take mapping.placer = "spread"'
+            ],
+        )
+    return partial(spread.place, chips=chips)

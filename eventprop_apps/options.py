@@ -41,6 +41,9 @@ class ChipOptions:
         Where gradients are summed and weights updated.
     mapping_file : str
         Take placement, routes and keys from this file instead of placing and routing.
+    chips : int or None
+        Chips over which the placer ``spread`` shares the replicas out; all of the machine's if
+        None.
     """
 
     replicas: int
@@ -57,3 +60,4 @@ class ChipOptions:
     max_cycles: float | None = None
     exchange: ExchangeOptions = field(default_factory=ExchangeOptions)
     mapping_file: str = ""
+    chips: int | None = None

@@ -24,6 +24,7 @@ from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.mapping.application import KINDS, Application
 from chipsim.sim.account import account
+from chipsim.sim.board_loads import board_loads
 from chipsim.sim.checkpoint import dumps, is_quiet
 from chipsim.sim.checkpoint import load as load_checkpoint
 from chipsim.sim.simulation import Simulation
@@ -216,6 +217,7 @@ class TrainingRun:
                 network=values.network.model,
                 placer=values.mapping.placer,
                 mapping_file=values.mapping.file or "",
+                chips=values.mapping.chips,
                 seed=seed,
                 tick_us=values.tick.us,
                 timers=values.tick.timers(),
@@ -397,6 +399,7 @@ class TrainingRun:
             accounted["assumptions"].append(FLOAT64)
         return {
             **accounted,
+            **board_loads(self.chip.simulation),
             "seed": self.seed,
             "test_accuracy": last.test.accuracy,
             "train_accuracy": last.train.accuracy,

@@ -85,6 +85,8 @@ class MappingSection(Section):
     """noc_direct: a NoC packet per destination, sent by software; router_multicast."""
     file: Annotated[str, Field(min_length=1)] | None = None
     """Take placement, routes and keys from this mapping.json (chipsim map EXPERIMENT --out)."""
+    chips: Count | None = None
+    """Chips over which the placer spread shares the replicas out; all of the machine's."""
 
 
 class NetworkSection(Section):

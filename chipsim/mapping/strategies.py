@@ -59,6 +59,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "rcm": "chipsim.mapping.placement.rcm:place",
         "sequential": "chipsim.mapping.placement.sequential:place",
         "spectral": "chipsim.mapping.placement.spectral:place",
+        "spread": "chipsim.mapping.placement.spread:place",
     },
     "router": {
         "default": "chipsim.mapping.routing.default:route",
