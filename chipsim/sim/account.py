@@ -46,9 +46,19 @@ def account(simulation: Simulation) -> dict[str, Any]:
         "simulated_s": int(simulation.env.now) / PS_PER_S,
         "energy_mj": energy_account(simulation),
         "energy_kinds": energy_kinds(simulation),
+        "sram": _sram(simulation),
         **_faults(simulation),
         "assumptions": assumptions(simulation),
     }
+
+
+def _sram(simulation: Simulation) -> dict[str, Any] | None:
+    """Return the use and limit of the fullest PE's SRAM."""
+    full = max(simulation.pe_list, key=lambda pe: pe.sram.used_bytes, default=None)
+    if full is None:
+        return None
+    used, limit = full.sram.used_bytes, full.sram.limit_bytes
+    return {"fullest": full.label, "used_bytes": used, "limit_bytes": limit}
 
 
 def _faults(simulation: Simulation) -> dict[str, Any]:

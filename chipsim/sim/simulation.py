@@ -36,6 +36,7 @@ from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, Program
 from chipsim.sim.sends import Draft, NetHandle, SendPlan, numbered
 from chipsim.sim.settings import ChipSettings
+from chipsim.sim.sram_table import SramUse, sram_table
 from chipsim.sim.steps import StepGroup
 from chipsim.sim.ticks import TickLog
 from chipsim.sim.timers import TimerOptions, Timers
@@ -408,6 +409,10 @@ class Simulation:
         """
         self.synchronise()
         return provenance.rows(self)
+
+    def sram_table(self) -> list[SramUse]:
+        """Return what every PE's SRAM holds, by region; see :mod:`chipsim.sim.sram_table`."""
+        return sram_table(self)
 
     def charge_kernels(self) -> None:
         """Note in the cost table which operations the batched kernels and the system have done."""
