@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from chipsim.mapping.application import KINDS
 from chipsim.sim.energy import account as energy_account
-from chipsim.units import PS_PER_US
+from chipsim.units import PS_PER_S, PS_PER_US
 from eventprop_apps.exchange.meter import PACKET_BYTES
 
 if TYPE_CHECKING:
@@ -136,6 +136,17 @@ class PhaseMeter:
             samples = self.samples["test" if phase == "test" else "training"]
             rows[phase] = row | {"per_sample": _per_sample(row, samples)}
         return rows
+
+    def seconds(self, epochs: int) -> dict[str, float]:
+        """Return the chip time of an epoch [s], in the mean: ``training`` and ``test``."""
+        time = self._sums[:, TIME].copy()
+        time[PHASES.index(self.phase)] += int(self._simulation.env.now) - self._last[TIME]
+        test = int(time[PHASES.index("test")])
+        training = int(time.sum()) - test
+        return {
+            name: part / PS_PER_S / max(1, epochs)
+            for name, part in (("training", training), ("test", test))
+        }
 
     def _energies(self, sums: I64) -> dict[str, NDArray[np.float64]]:
         """Return each part's energy [mJ] by phase, shape (phases,)."""

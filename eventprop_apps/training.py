@@ -68,17 +68,35 @@ def run_training(
     values = cast(TrainingModel, experiment.values)
     path, resumes = (None, False) if out is None else (out.path, out.resumes)
     recorder = make_recorder(values.trace, path, KINDS, PHASES, resumes)
-    run = training_run(experiment, recorder, out, progress)
+    run, steps = tuned_run(experiment, recorder, out, progress)
     if out is not None and resumes:
         run.restore(load_checkpoint(out.checkpoint))
     summary = run.run()
-    return build_summary({"experiment": experiment.name, **summary})
+    return build_summary({"experiment": experiment.name, **summary, "tick_search": steps})
+
+
+def tuned_run(
+    experiment: Experiment, recorder: Recorder, out: RunDirectory | None, progress: Progress
+) -> tuple[TrainingRun, list[dict[str, Any]] | None]:
+    """Return the run of an experiment, and the steps of the search for its tick, if it asks so.
+
+    The search depends on the experiment only: a resumed run finds the tick that it had.
+    """
+    values = cast(TrainingModel, experiment.values)
+    if values.tick.us != "auto":
+        return training_run(experiment, recorder, out, progress), None
+    from eventprop_apps.shortest_tick import shortest_tick, with_tick  # it builds on this module
+
+    train, test = values.datasets()
+    us, steps = shortest_tick(values, experiment.seed, train, test, progress)
+    values = with_tick(values, us)
+    return TrainingRun(values, experiment.seed, train, test, recorder, out, progress), steps
 
 
 def training_run(
     experiment: Experiment, recorder: Recorder, out: RunDirectory | None, progress: Progress
 ) -> TrainingRun:
-    """Return the run of an experiment, mapped and ready."""
+    """Return the run of an experiment, mapped and ready; ``auto`` is the chip's usual tick here."""
     values = cast(TrainingModel, experiment.values)
     train, test = values.datasets()
     return TrainingRun(values, experiment.seed, train, test, recorder, out, progress)
@@ -219,7 +237,7 @@ class TrainingRun:
                 mapping_file=values.mapping.file or "",
                 chips=values.mapping.chips,
                 seed=seed,
-                tick_us=values.tick.us,
+                tick_us=None if values.tick.us == "auto" else values.tick.us,
                 timers=values.tick.timers(),
                 parts=tuple(values.model.parts),
                 max_cycles=values.model.max_cycles,
@@ -410,6 +428,8 @@ class TrainingRun:
             "stale_phase": strays.stale_phase,
             "exchange": self.chip.exchange_meter.summary(),
             "cost_by_phase": self.chip.phases.summary(),
+            "tick_us": self.chip.simulation.settings.tick_us,
+            "chip_s_per_epoch": self.chip.phases.seconds(len(self.epochs)),
             "test_accuracy_by_epoch": [epoch.test.accuracy for epoch in self.epochs],
         }
 

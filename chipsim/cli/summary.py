@@ -89,6 +89,10 @@ def _packets(summary: Summary) -> Iterator[Row]:
 
 
 def _time(summary: Summary) -> Iterator[Row]:
+    if "tick_us" in summary:
+        yield "tick", f"{summary['tick_us']:,g} us{_searched(summary.get('tick_search'))}"
+    for name, seconds in summary.get("chip_s_per_epoch", {}).items():
+        yield f"chip time, {name}", f"{seconds:,.6g} s an epoch"
     if "tick_use_max" in summary:
         yield "longest tick", f"{100 * summary['tick_use_max']:.1f} % of the tick"
     if "tick_overruns" in summary:
@@ -100,6 +104,19 @@ def _time(summary: Summary) -> Iterator[Row]:
     ):
         if key in summary:
             yield label, f"{summary[key]:,.3f} s"
+
+
+def _searched(steps: Sequence[Summary] | None) -> str:
+    """Return how a tick was found: by how many runs, and what the next shorter one did."""
+    if not steps:
+        return ""
+    bad = [s for s in steps if s["overruns"] or s["late_spikes"] or s["late_errors"]]
+    text = f", the shortest without overruns or late packets, found in {len(steps)} runs"
+    if bad:
+        worst = max(bad, key=lambda step: int(step["us"]))
+        late = worst["late_spikes"] + worst["late_errors"]
+        text += f" ({worst['us']:,} us: {worst['overruns']:,} overruns, {late:,} late packets)"
+    return text
 
 
 def _energy(summary: Summary) -> Iterator[Row]:

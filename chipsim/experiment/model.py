@@ -99,8 +99,8 @@ class NetworkSection(Section):
 class TickSection(Section):
     """The timer tick of the PEs."""
 
-    us: Annotated[int, Field(ge=1, le=10**9)]
-    """Length of a tick in whole microseconds of chip time."""
+    us: Annotated[int, Field(ge=1, le=10**9)] | Literal["auto"]
+    """Length of a tick in whole microseconds of chip time; "auto": the shortest that is enough."""
     phase: Literal["zero", "random", "tdma"] | None = None
     """When the PEs' timers tick; the chip's pe.timer_phase if not given."""
     spread: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -24,10 +24,20 @@ _NAMES = {
 
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> Iterable[tuple[str, str]]:
-    """Yield (dotted path, what is wrong with it) of every error."""
+    """Yield (dotted path, what is wrong with it) of every error, one for all forms of a value."""
+    seen = set()
     for one in error.errors():
-        path = tuple(part for part in one["loc"])
-        yield _dotted(path), _sentence(path, one["type"], one["input"], one["msg"], model)
+        path = _without_form(one["loc"], model)
+        if path == one["loc"] or path not in seen:
+            seen.add(path)
+            yield _dotted(path), _sentence(path, one["type"], one["input"], one["msg"], model)
+
+
+def _without_form(path: tuple[int | str, ...], model: type[BaseModel]) -> tuple[int | str, ...]:
+    """Return a path without what pydantic adds where a value may have several forms."""
+    whole = path[:-1]
+    several = whole and get_origin(_parts(_annotation_at(whole, model))[0]) in (Union, UnionType)
+    return whole if several else path
 
 
 def shown(value: object) -> str:
@@ -87,6 +97,10 @@ def _sentence(
 def _expected(annotation: Any) -> str:
     """Return what an annotation allows, as a phrase."""
     kind, limits = _parts(annotation)
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_expected(form) for form in get_args(kind))
+    if get_origin(kind) is Literal and len(get_args(kind)) == 1:
+        return repr(get_args(kind)[0])
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(repr, get_args(kind)))
     if get_origin(kind) is list:
