@@ -12,14 +12,13 @@ from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from chipsim.errors import MappingError, did_you_mean
-from chipsim.machine.route import PACKETS
+from chipsim.mapping.constraints import contradictions, statement_problems
 
 Name: TypeAlias = Hashable
 """What vertices and nets are called: any hashable; str or int where it goes into a file."""
 
 Kind: TypeAlias = Literal["spike", "error", "gradient", "weight", "host"]
 Transport: TypeAlias = Literal["noc_direct", "router_multicast"]
-Packet: TypeAlias = Literal["mc", "c2c", "nn", "fr"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 TRANSPORTS: tuple[str, ...] = get_args(Transport)
@@ -109,11 +108,6 @@ class Net:
     dma : bool
         The packets are flits of DMA transfers: they leave by the source's DMA port, one unicast
         route per sink, and end in memory inboxes.
-    packet : str
-        The packets' type, one of :data:`chipsim.machine.route.PACKETS`; others than ``mc`` are for
-        machines with packet routers, which send them without their tables of keys: ``c2c`` (core
-        to core), a packet per sink; ``nn`` (nearest neighbour), a packet per sink, all on chips
-        next to the source's; ``fr`` (fixed route), one packet, to sinks on the Ethernet chip.
     """
 
     name: Name
@@ -125,7 +119,6 @@ class Net:
     transport: Transport | None = None
     packets_per_tick: Mapping[str, float] = field(default_factory=dict)
     dma: bool = False
-    packet: Packet = "mc"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sinks", tuple(self.sinks))
@@ -150,23 +143,33 @@ class Application:
     nets : tuple of Net
     transport : str
         The transport of nets that state none.
+    together : tuple of tuple of hashable
+        Vertices of each list share a tile (SpiNNaker2: a QPE, SpiNNaker1: a chip, synthetic
+        machines: a router); lists with a vertex in common are one.
+    apart : tuple of tuple of hashable
+        No two vertices of a list share a tile.
 
     Raises
     ------
     MappingError
         Naming all problems at once: duplicate names, unknown sources or sinks, nets without
-        sinks, negative or impossible sizes.
+        sinks, negative or impossible sizes, constraints that contradict each other.
     """
 
     name: str
     vertices: tuple[Vertex, ...]
     nets: tuple[Net, ...] = ()
     transport: Transport = "noc_direct"
+    together: tuple[tuple[Name, ...], ...] = ()
+    apart: tuple[tuple[Name, ...], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vertices", tuple(self.vertices))
         object.__setattr__(self, "nets", tuple(self.nets))
+        object.__setattr__(self, "together", tuple(tuple(row) for row in self.together))
+        object.__setattr__(self, "apart", tuple(tuple(row) for row in self.apart))
         problems = [*self._duplicates(), *self._vertex_problems(), *self._net_problems()]
+        problems += self._constraint_problems()
         if self.transport not in TRANSPORTS:
             problems.append(f"transport is {self.transport!r}; expected {_one_of(TRANSPORTS)}")
         if problems:
@@ -197,13 +200,7 @@ class Application:
         return tuple(dict.fromkeys(p for net in self.nets for p in net.packets_per_tick))
 
     def transport_of(self, net: Net) -> Transport:
-        """Return the net's transport, or the application's where the net states none.
-
-        Packets of other types than multicast are in no table of keys: for them it is
-        ``noc_direct``, a packet per destination.
-        """
-        if net.packet != "mc":
-            return "noc_direct"
+        """Return the net's transport, or the application's where the net states none."""
         return self.transport if net.transport is None else net.transport
 
     def outgoing(self, vertex: Name) -> tuple[Net, ...]:
@@ -221,6 +218,12 @@ class Application:
     @cached_property
     def _incoming(self) -> dict[Name, tuple[Net, ...]]:
         return _collect((sink, net) for net in self.nets for sink in net.sinks)
+
+    def _constraint_problems(self) -> list[str]:
+        names = {vertex.name: None for vertex in self.vertices}
+        found = [*statement_problems("together", self.together, names)]
+        found += statement_problems("apart", self.apart, names)
+        return found or list(contradictions(self))
 
     def _duplicates(self) -> list[str]:
         problems = []
@@ -288,14 +291,6 @@ def _net_sizes(net: Net) -> list[str]:
         problems.append(f"kind is {net.kind!r}; expected {_one_of(KINDS)}")
     if net.transport is not None and net.transport not in TRANSPORTS:
         problems.append(f"transport is {net.transport!r}; expected {_one_of(TRANSPORTS)}")
-    if net.packet not in PACKETS:
-        problems.append(f"packet is {net.packet!r}; expected {_one_of(PACKETS)}")
-    elif net.packet != "mc" and (net.dma or net.transport is not None):
-        given = "dma" if net.dma else f"transport {net.transport!r}"
-        problems.append(
-            f"has packet {net.packet!r} and {given}; such packets go through packet routers: "
-            "leave one of the two out"
-        )
     problems += [
         f"packets_per_tick in phase {phase!r} is {count}; expected at least 0"
         for phase, count in net.packets_per_tick.items()

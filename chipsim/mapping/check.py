@@ -14,9 +14,10 @@ import numpy as np
 from chipsim.errors import MappingError
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.route import Route
+from chipsim.machine.wounds import reason
 from chipsim.mapping.application import KEY_BITS, Application, Name, Net
 from chipsim.mapping.budget import sram_problems
-from chipsim.mapping.check_packets import fixed_problems, packet_problems
+from chipsim.mapping.constraints import violations
 from chipsim.mapping.walk import Walk, Walker
 
 
@@ -28,6 +29,7 @@ def check(
     keys: Mapping[Name, tuple[int, int]],
     *,
     by: str = "",
+    constraints: bool = True,
 ) -> None:
     """Raise if the mapping does not fit the machine or the application.
 
@@ -38,13 +40,16 @@ def check(
         placement is sound.
     by : str
         Who made it, for the message.
+    constraints : bool
+        Whether vertices must be together and apart already; false before they are made so.
 
     Raises
     ------
     MappingError
         With every problem: vertices without a place, shared or missing endpoints, moved fixed
-        vertices, SRAM, broken, missing or unrealisable routes, sinks missed or reached twice,
-        key blocks that overlap or have the wrong size.
+        vertices, dead PEs, vertices not kept together or apart, SRAM, broken, missing or
+        unrealisable routes, sinks missed or reached twice, key blocks that overlap or have the
+        wrong size.
 
     Notes
     -----
@@ -53,9 +58,10 @@ def check(
     problems = list(placement_problems(application, machine, placement))
     if not problems:
         problems += sram_problems(application, machine, placement)
+        if constraints:
+            problems += violations(application, machine, placement)
         if routes is not None:
             problems += route_problems(application, machine, placement, routes)
-            problems += fixed_problems(application, machine, placement)
     problems += key_problems(application, keys)
     if problems:
         maker = f" ({by})" if by else ""
@@ -94,6 +100,8 @@ def placement_problems(
         holder.setdefault(int(endpoint), vertex.name)
         if vertex.place is not None and endpoint != machine.endpoint_at(*vertex.place):
             yield f"vertex {vertex.name!r} is on {where} but is fixed at {vertex.place}"
+        elif why := reason(machine, int(endpoint)):
+            yield f"vertex {vertex.name!r} is on {where}, which is dead: {why}; place it elsewhere"
         elif vertex.place is None and machine.endpoint_kind[endpoint] != EndpointKind.PE:
             yield f"vertex {vertex.name!r} is on {where}, which is no PE; fix it there or move it"
 
@@ -181,8 +189,6 @@ def _form(
         yield f"has a payload of {route.payload_bits} bits; the net has {net.payload_bits}"
     if route.memory != net.dma:
         yield f"has memory {route.memory}; the net has dma {net.dma}"
-    if route.packet != net.packet:
-        yield f"is of packet type {route.packet!r}; the net has {net.packet!r}"
 
 
 def _ends(
@@ -210,9 +216,6 @@ def _ends(
 def _transport(
     application: Application, machine: Machine, net: Net, walks: list[Walk]
 ) -> Iterator[str]:
-    if net.packet != "mc":
-        yield from packet_problems(machine, net, walks)
-        return
     if not net.dma and application.transport_of(net) == "router_multicast":
         if len(walks) != 1:
             yield f"has {len(walks)} routes; router_multicast has one, which the routers branch"

@@ -82,6 +82,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
             "transport": application.transport,
             "vertices": [_vertex_json(vertex) for vertex in application.vertices],
             "nets": [_net_json(net) for net in application.nets],
+            **_constraints_json(application),
         },
         "placement": [
             {"vertex": name, "place": list(_place(machine, endpoint))}
@@ -105,6 +106,11 @@ def write(mapping: Mapping, path: str | Path) -> None:
         f'"name": {json.dumps(application["name"])}, '
         f'"transport": {json.dumps(application["transport"])},'
     )
+    lines += [
+        f'  "{key}": {json.dumps(application[key])},'
+        for key in ("together", "apart")
+        if key in application
+    ]
     lines += [*_rows("vertices", application["vertices"]), ","]
     lines += [*_rows("nets", application["nets"]), " },"]
     lines += [*_rows("placement", document["placement"]), ","]
@@ -161,6 +167,8 @@ def _bound(
         tuple(Vertex(**row) for row in written["vertices"]),
         tuple(Net(**row) for row in written["nets"]),
         written["transport"],
+        tuple(written.get("together", ())),
+        tuple(written.get("apart", ())),
     )
     problems = _other_machine(machine, str(held["name"]), str(held["wiring"]))
     problems += _other_application(application, own)
@@ -240,6 +248,11 @@ def _place(machine: Machine, endpoint: int) -> tuple[int, int, int, int]:
     )
 
 
+def _constraints_json(application: Application) -> dict[str, Any]:
+    rows = {"together": application.together, "apart": application.apart}
+    return {key: [list(row) for row in value] for key, value in rows.items() if value}
+
+
 def _vertex_json(vertex: Vertex) -> dict[str, Any]:
     row: dict[str, Any] = {"name": vertex.name, "sram_bytes": dict(vertex.sram_bytes)}
     optional = {
@@ -265,7 +278,6 @@ def _net_json(net: Net) -> dict[str, Any]:
         "transport": net.transport,
         "packets_per_tick": dict(net.packets_per_tick) or None,
         "dma": net.dma or None,
-        "packet": None if net.packet == "mc" else net.packet,
     }
     return row | {key: value for key, value in optional.items() if value is not None}
 
@@ -275,8 +287,6 @@ def _route_json(route: Route) -> dict[str, Any]:
     row: dict[str, Any] = {"port": route.port, "payload_bits": route.payload_bits}
     if route.memory:
         row["memory"] = True
-    if route.packet != "mc":
-        row["packet"] = route.packet
     return row | {"stages": stages}
 
 
@@ -318,10 +328,4 @@ def _route(row: dict[str, Any]) -> Route:
         tuple(Branch(int(channel), int(following)) for channel, following in stage)
         for stage in row["stages"]
     )
-    return Route(
-        int(row["port"]),
-        stages,
-        int(row["payload_bits"]),
-        bool(row.get("memory", False)),
-        str(row.get("packet", "mc")),
-    )
+    return Route(int(row["port"]), stages, int(row["payload_bits"]), bool(row.get("memory", False)))

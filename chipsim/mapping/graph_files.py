@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -25,6 +26,7 @@ from chipsim.mapping.generators import PHASE
 Edges: TypeAlias = Literal["multicast-max", "2pin"]
 EDGES: tuple[Edges, ...] = ("multicast-max", "2pin")
 
+_TOP_KEYS = ("vertices", "nets", "together", "apart", "fixed")
 _NET_KEYS = ("source", "sinks", "weight", "name")
 _FORMS = (
     'expected {"vertices": [0, 1], "nets": [{"source": 0, "sinks": [1], "weight": 7}]} or '
@@ -65,23 +67,41 @@ def read_graph(path: str | Path, edges: Edges | None = None) -> Application:
     document = _load(Path(path), subject)
     vertices: list[Vertex] = []
     nets: list[Net] = []
+    constraints: dict[str, Any] = {}
     if isinstance(document, dict) and "nets" in document:
+        problems += [
+            f"unknown key {key!r}{hint}"
+            for key in document
+            if key not in _TOP_KEYS and "mean" in (hint := did_you_mean(key, _TOP_KEYS))
+        ]
         vertices, nets = list(_vertices(document, problems)), list(_nets(document, problems))
+        vertices = _fixed(document, vertices, problems)
+        constraints = {key: _lists(document, key, problems) for key in ("together", "apart")}
     elif isinstance(document, dict) and "nodes" in document:
         vertices, nets = _node_link(document, edges, problems)
     else:
         problems.append(f"has neither nets nor nodes; {_FORMS}")
-    return _finished(path, vertices, nets, problems)
+    return _finished(path, vertices, nets, problems, constraints)
 
 
 def _finished(
-    path: str | Path, vertices: list[Vertex], nets: list[Net], problems: list[str]
+    path: str | Path,
+    vertices: list[Vertex],
+    nets: list[Net],
+    problems: list[str],
+    constraints: dict[str, Any] | None = None,
 ) -> Application:
     subject = f"graph {path}"
     if problems:
         raise MappingError(subject, problems)
     try:
-        return Application(Path(path).stem, tuple(vertices), tuple(nets), "router_multicast")
+        return Application(
+            Path(path).stem,
+            tuple(vertices),
+            tuple(nets),
+            "router_multicast",
+            **(constraints or {}),
+        )
     except MappingError as error:
         raise MappingError(subject, error.problems) from error
 
@@ -136,6 +156,46 @@ def _vertices(document: dict[str, Any], problems: list[str]) -> Iterator[Vertex]
             yield Vertex(name)
         else:
             problems.append(f"vertices[{number}] is {name!r:.40}; expected a text or an integer")
+
+
+def _fixed(document: dict[str, Any], vertices: list[Vertex], problems: list[str]) -> list[Vertex]:
+    """Give vertices the places that ``fixed`` states for them."""
+    found = {vertex.name: vertex for vertex in vertices}
+    for number, row in enumerate(_list(document, "fixed", problems)):
+        where = f"fixed[{number}]"
+        if not isinstance(row, dict) or set(row) != {"vertex", "place"}:
+            problems.append(
+                f'{where} is {row!r:.60}; expected {{"vertex": 0, "place": [x, y, pe, chip]}}'
+            )
+            continue
+        name, place = row["vertex"], row["place"]
+        if not _is_name(name) or name not in found:
+            hint = did_you_mean(str(name), map(str, found))
+            problems.append(
+                f"{where}: {name!r:.40} is no vertex{hint if 'did you mean' in hint else ''}"
+            )
+        elif not (
+            isinstance(place, list)
+            and 2 <= len(place) <= 4
+            and all(isinstance(n, int) and not isinstance(n, bool) for n in place)
+        ):
+            problems.append(
+                f"{where}: place is {place!r:.40}; expected [x, y], [x, y, pe] or [x, y, pe, chip]"
+            )
+        else:
+            found[name] = replace(found[name], fixed=tuple(place))
+    return [found[vertex.name] for vertex in vertices]
+
+
+def _lists(document: dict[str, Any], key: str, problems: list[str]) -> tuple[tuple[Name, ...], ...]:
+    """Return the lists of vertices under ``together`` or ``apart``."""
+    found = []
+    for number, row in enumerate(_list(document, key, problems)):
+        if isinstance(row, list) and all(map(_is_name, row)):
+            found.append(tuple(row))
+        else:
+            problems.append(f"{key}[{number}] is {row!r:.60}; expected a list of vertices")
+    return tuple(found)
 
 
 def _nets(document: dict[str, Any], problems: list[str]) -> Iterator[Net]:

@@ -13,6 +13,7 @@ from chipsim.mapping import budget, strategies
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.check import check
 from chipsim.mapping.keys import KeyBlock, allocate_keys, give_keys
+from chipsim.mapping.placement.repair import repaired
 from chipsim.mapping.strategies import NetRoutes, Placer, Router
 
 if TYPE_CHECKING:
@@ -174,7 +175,11 @@ def map_application(
     by = (_name(placer), _name(router))
     first = allocate_keys(application)
     placement = place(application, machine, seeds.rng(seed, "mapping", "place"))
-    check(application, machine, placement, None, first, by=f"placer {by[0]!r}")
+    who = f"placer {by[0]!r}"
+    if application.together or application.apart:
+        check(application, machine, placement, None, first, by=who, constraints=False)
+        placement = repaired(application, machine, placement)
+    check(application, machine, placement, None, first, by=who)
     blocks = give_keys(keys, application, placement, machine)
     routes = route(application, placement, machine, seeds.rng(seed, "mapping", "route"))
     who = f"placer {by[0]!r}, router {by[1]!r}"
