@@ -6,7 +6,6 @@ that states none weighs nothing and is counted in ``unstated_nets``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.machine.model import Machine, PortKind
-from chipsim.mapping.application import Net
-from chipsim.mapping.walk import Walk, Walker
+from chipsim.mapping.walked import Walked, walked
 
 if TYPE_CHECKING:
     from chipsim.mapping.mapping import Mapping
@@ -134,7 +132,7 @@ def channel_load(
     phase, kind : str, optional
         Count this phase or this kind of net only.
     """
-    return _load(mapping, Walker(mapping.machine), _walks(mapping), phase, kind)
+    return _load(mapping, walked(mapping), _weights(mapping, phase, kind))
 
 
 def measure(mapping: Mapping) -> Metrics:
@@ -147,19 +145,16 @@ def measure(mapping: Mapping) -> Metrics:
     after its grant, and copies on one output go one after another.
     """
     application, machine = mapping.application, mapping.machine
-    walker = Walker(machine)
-    walks = _walks(mapping)
     is_link = links(machine)
+    way = walked(mapping, is_link)
     kinds = dict.fromkeys(net.kind for net in application.nets)
 
     def flow(phase: str | None = None, kind: str | None = None) -> Flow:
-        return _flow(mapping, walker, walks, is_link, phase, kind)
+        return _flow(mapping, way, is_link, _weights(mapping, phase, kind))
 
-    every = [walk for net_walks in walks for walk in net_walks]
-    leaves = [leaf for walk in every for leaf in walk.leaves]
     ends = list(mapping.placement.values())
     chips = machine.endpoint_chip[ends].tolist()
-    locality, replica_hops = _replicas(mapping, walks, is_link)
+    locality, replica_hops = _replicas(mapping, way)
     where = zip(
         chips, machine.endpoint_x[ends].tolist(), machine.endpoint_y[ends].tolist(), strict=True
     )
@@ -167,11 +162,11 @@ def measure(mapping: Mapping) -> Metrics:
         total=flow(),
         by_phase={phase: flow(phase=phase) for phase in application.phases},
         by_kind={kind: flow(kind=kind) for kind in kinds},
-        tree_links=sum(int(is_link[list(walk.channels)].sum()) for walk in every),
-        max_depth=max((int(is_link[list(leaf.channels)].sum()) for leaf in leaves), default=0),
-        worst_latency_ns=max((leaf.latency_ps for leaf in leaves), default=0) / 1000,
+        tree_links=int(is_link[way.channel].sum()),
+        max_depth=int(way.leaf_links.max(initial=0)),
+        worst_latency_ns=int(way.leaf_ps.max(initial=0)) / 1000,
         nets=len(application.nets),
-        routes=len(every),
+        routes=int(way.routes.sum()),
         unstated_nets=sum(not net.packets_per_tick for net in application.nets),
         tiles_used=len(set(where)),
         chips_used=len(set(chips)),
@@ -180,31 +175,25 @@ def measure(mapping: Mapping) -> Metrics:
     )
 
 
-def _replicas(
-    mapping: Mapping, walks: list[list[Walk]], is_link: NDArray[np.bool_]
-) -> tuple[float | None, float | None]:
+def _replicas(mapping: Mapping, way: Walked) -> tuple[float | None, float | None]:
     """Return (share of replicas' own copies that stay on a tile, mean links of these copies)."""
     machine, application = mapping.machine, mapping.application
-    tile = list(
-        zip(
-            machine.endpoint_chip.tolist(),
-            machine.endpoint_x.tolist(),
-            machine.endpoint_y.tolist(),
-            strict=True,
-        )
-    )
-    group = {mapping.placement[v.name]: v.group for v in application.vertices}
-    copies = stay = hops = 0.0
-    for net, weight, net_walks in _chosen(mapping, walks, None, None):
-        source = mapping.placement[net.source]
-        if group[source] is None:
-            continue
-        for leaf in (leaf for walk in net_walks for leaf in walk.leaves):
-            if group.get(leaf.endpoint) == group[source]:
-                copies += weight
-                stay += weight * (tile[leaf.endpoint] == tile[source])
-                hops += weight * int(is_link[list(leaf.channels)].sum())
-    return (stay / copies, hops / copies) if copies else (None, None)
+    number = {group: i for i, group in enumerate(application.groups)}
+    group = np.full(machine.endpoints, -1, dtype=np.int64)
+    for vertex in application.vertices:
+        if vertex.group is not None:
+            group[mapping.placement[vertex.name]] = number[vertex.group]
+    source = np.array([mapping.placement[net.source] for net in application.nets], dtype=np.int64)
+    start, end = source[way.leaf_net], way.leaf_endpoint
+    weight = _weights(mapping, None, None)[way.leaf_net]
+    own = (group[start] >= 0) & (group[start] == group[end]) & (weight > 0)
+    start, end, weight = start[own], end[own], weight[own]
+    chip, x, y = machine.endpoint_chip, machine.endpoint_x, machine.endpoint_y
+    stays = (chip[start] == chip[end]) & (x[start] == x[end]) & (y[start] == y[end])
+    copies = _total(weight)
+    if not copies:
+        return None, None
+    return _total(weight * stays) / copies, _total(weight * way.leaf_links[own]) / copies
 
 
 def _energy(machine: Machine, load: NDArray[np.float64]) -> dict[str, float]:
@@ -217,61 +206,37 @@ def _energy(machine: Machine, load: NDArray[np.float64]) -> dict[str, float]:
     return parts
 
 
-def _walks(mapping: Mapping) -> list[list[Walk]]:
-    walker = Walker(mapping.machine)
-    return [
-        [walker.walk(route) for route in mapping.routes[net.name]]
-        for net in mapping.application.nets
-    ]
+def _weights(mapping: Mapping, phase: str | None, kind: str | None) -> NDArray[np.float64]:
+    """Return the packets per tick of every net; 0 for nets of other kinds."""
+    nets = mapping.application.nets
+    chosen = [net.weight(phase) if kind is None or net.kind == kind else 0.0 for net in nets]
+    return np.array(chosen, dtype=np.float64)
 
 
-def _chosen(
-    mapping: Mapping, walks: list[list[Walk]], phase: str | None, kind: str | None
-) -> Iterator[tuple[Net, float, list[Walk]]]:
-    for net, net_walks in zip(mapping.application.nets, walks, strict=True):
-        weight = net.weight(phase)
-        if weight > 0 and (kind is None or net.kind == kind):
-            yield net, weight, net_walks
+def _total(values: NDArray[np.float64]) -> float:
+    """Return a sum, term by term: the same whatever the length of the processor's vectors."""
+    return float(np.cumsum(values)[-1]) if len(values) else 0.0
 
 
-def _load(
-    mapping: Mapping,
-    walker: Walker,
-    walks: list[list[Walk]],
-    phase: str | None,
-    kind: str | None,
-) -> NDArray[np.float64]:
-    load = np.zeros(mapping.machine.channels, dtype=np.float64)
-    for net, weight, net_walks in _chosen(mapping, walks, phase, kind):
-        for walk in net_walks:
-            for channel in walk.channels:
-                load[channel] += weight * walker.flits(channel, net.payload_bits)
-    return load
+def _load(mapping: Mapping, way: Walked, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    flits = weight[way.net] * way.flits
+    load = np.bincount(way.channel, weights=flits, minlength=mapping.machine.channels)
+    return np.asarray(load, dtype=np.float64)
 
 
 def _flow(
-    mapping: Mapping,
-    walker: Walker,
-    walks: list[list[Walk]],
-    is_link: NDArray[np.bool_],
-    phase: str | None,
-    kind: str | None,
+    mapping: Mapping, way: Walked, is_link: NDArray[np.bool_], weight: NDArray[np.float64]
 ) -> Flow:
-    every = _load(mapping, walker, walks, phase, kind)
+    every = _load(mapping, way, weight)
     # A chip link's frame or symbol is no packet: loads count in packets without payload.
     shortest = [cls.flits[min(cls.flits)] for cls in mapping.machine.classes]
     unit = np.array(shortest, dtype=np.float64)[mapping.machine.channel_class]
     load = np.where(is_link, every / unit, 0.0)
     on_links = load[is_link]
-    packets = copies = hops = latency = 0.0
-    worst = 0
-    for _, weight, net_walks in _chosen(mapping, walks, phase, kind):
-        packets += weight * len(net_walks)
-        for leaf in (leaf for walk in net_walks for leaf in walk.leaves):
-            copies += weight
-            hops += weight * int(is_link[list(leaf.channels)].sum())
-            latency += weight * leaf.latency_ps
-            worst = max(worst, leaf.latency_ps)
+    copy = weight[way.leaf_net]
+    packets, copies = _total(weight * way.routes), _total(copy)
+    hops, latency = _total(copy * way.leaf_links), _total(copy * way.leaf_ps)
+    worst = int(way.leaf_ps[copy > 0].max(initial=0))
     loaded = bool(on_links.size) and float(on_links.max()) > 0
     return Flow(
         packets_per_tick=packets,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from chipsim.machine.model import Branching, Machine, PortKind, Routing
 from chipsim.machine.route import SINK, Branch, Route
 
+_ANY, _NONE = int(Branching.ANY), int(Branching.NONE)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """One copy that a packet ends in.
 
@@ -57,8 +60,7 @@ class Walk:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Visit:
+class _Visit(NamedTuple):
     """A copy on its way: the stage it is at, the node that must be there, and its past."""
 
     stage: int
@@ -68,18 +70,41 @@ class _Visit:
     hops: int
 
 
+def _view(column: NDArray[Any]) -> Any:
+    """Return an array as plain integers, without copying what lies in one piece."""
+    return np.ascontiguousarray(column).data
+
+
 class Walker:
     """Walks routes of one machine.
 
     Parameters
     ----------
     machine : Machine
+    check : bool
+        Whether to look for problems of legs that go by destination tile; without, such a walk
+        finds fewer.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, check: bool = True) -> None:
         self.machine = machine
-        self._endpoint_of_sink: NDArray[np.int64] = np.full(machine.ports, -1, dtype=np.int64)
-        self._endpoint_of_sink[machine.endpoint_sink] = np.arange(machine.endpoints)
+        self._check = check
+        endpoint_of_sink: NDArray[np.int64] = np.full(machine.ports, -1, dtype=np.int64)
+        endpoint_of_sink[machine.endpoint_sink] = np.arange(machine.endpoints)
+        # Looked at once a branch: views give plain integers in a fifth of an array's time.
+        self._endpoint_of_sink = _view(endpoint_of_sink)
+        self._node = _view(machine.channel_node)
+        self._port = _view(machine.channel_port)
+        self._latency_ps = _view(machine.channel_latency_ps)
+        self._flit_ps = _view(machine.channel_flit_ps)
+        self._class = _view(machine.channel_class)
+        self._port_node = _view(machine.port_node)
+        self._is_sink = _view(machine.port_kind == int(PortKind.SINK))
+        self._hop = _view(machine.node_hop)
+        self._kind = _view(machine.node_branching)
+        by_tile = np.isin(machine.node_routing, (int(Routing.XY), int(Routing.LUT)))
+        self._by_tile = _view(by_tile[machine.channel_node])
+        self._known_legs: dict[tuple[int, ...], tuple[str, ...]] = {}
 
     def walk(self, route: Route) -> Walk:
         """Walk along ``route`` from its source port to every sink."""
@@ -92,7 +117,7 @@ class Walker:
         leaves: list[Leaf] = []
         used: list[int] = []
         reached: set[int] = set()
-        todo = [_Visit(0, int(machine.port_node[route.port]), (), 0, 0)]
+        todo = [_Visit(0, self._port_node[route.port], (), 0, 0)]
         while todo:
             visit = todo.pop()
             if not 0 <= visit.stage < len(route.stages):
@@ -106,14 +131,14 @@ class Walker:
         if len(reached) < len(route.stages) and not problems:
             lost = sorted(set(range(len(route.stages))) - reached)
             problems.append(f"never reaches stage {', '.join(map(str, lost))}")
-        for leaf in leaves:
+        for leaf in leaves if self._check else ():
             problems += self._against_tables(leaf)
         return Walk(tuple(leaves), tuple(used), tuple(dict.fromkeys(problems)))
 
     def flits(self, channel: int, payload_bits: int) -> int:
         """Return the flits of one packet on ``channel``, 0 for a payload it cannot carry."""
-        machine = self.machine
-        return machine.classes[int(machine.channel_class[channel])].flits.get(payload_bits, 0)
+        cls: int = self._class[channel]
+        return self.machine.classes[cls].flits.get(payload_bits, 0)
 
     def _step(
         self,
@@ -127,14 +152,14 @@ class Walker:
         machine = self.machine
         branches = route.stages[visit.stage]
         problems += self._branching(visit.node, branches)
-        hops = visit.hops + int(machine.node_hop[visit.node])
+        hops = visit.hops + self._hop[visit.node]
         output_free: dict[int, int] = {}
         onward: list[_Visit] = []
         for channel, following in branches:
             if not 0 <= channel < machine.channels:
                 problems.append(f"uses channel {channel}, which does not exist")
                 continue
-            if machine.channel_node[channel] != visit.node:
+            if self._node[channel] != visit.node:
                 problems.append(
                     f"is at {machine.node_labels[visit.node]} but takes "
                     f"{machine.channel_label(channel)}"
@@ -146,31 +171,30 @@ class Walker:
                     f"has a payload of {route.payload_bits} bits, which "
                     f"{machine.channel_label(channel)} cannot carry"
                 )
-            flit_ps = int(machine.channel_flit_ps[channel])
+            flit_ps = self._flit_ps[channel]
             start = output_free.get(channel, visit.time_ps)
             output_free[channel] = start + flits * flit_ps
-            end = start + int(machine.channel_latency_ps[channel]) + (flits - 1) * flit_ps
+            end = start + self._latency_ps[channel] + (flits - 1) * flit_ps
             used.append(channel)
             path = (*visit.path, channel)
-            far = int(machine.channel_port[channel])
-            if (machine.port_kind[far] == PortKind.SINK) != (following == SINK):
+            far = self._port[channel]
+            if self._is_sink[far] != (following == SINK):
                 problems.append(f"has a wrong end at {machine.channel_label(channel)}")
             elif following == SINK:
-                leaves.append(Leaf(int(self._endpoint_of_sink[far]), path, end, hops))
+                leaves.append(Leaf(self._endpoint_of_sink[far], path, end, hops))
             else:
-                onward.append(_Visit(following, int(machine.port_node[far]), path, end, hops))
+                onward.append(_Visit(following, self._port_node[far], path, end, hops))
         return onward[::-1]
 
     def _branching(self, node: int, branches: tuple[Branch, ...]) -> list[str]:
         """Check that ``node`` can make these copies."""
-        machine = self.machine
-        label = machine.node_labels[node]
+        kind = self._kind[node]
+        if len(branches) == 1 or (branches and kind == _ANY):
+            return []
+        label = self.machine.node_labels[node]
         if not branches:
             return [f"ends at {label}, which is no endpoint"]
-        kind = Branching(int(machine.node_branching[node]))
-        if len(branches) == 1 or kind == Branching.ANY:
-            return []
-        if kind == Branching.NONE:
+        if kind == _NONE:
             return [f"branches at {label}, which cannot branch"]
         if any(following != SINK for _, following in branches):
             return [f"branches at {label} to other nodes; it branches only to its own PEs"]
@@ -184,16 +208,21 @@ class Walker:
         A run of such nodes is one leg. There must be one destination tile for which each of them
         takes just these channels; at that tile itself a packet's PE mask picks the output.
         """
-        routing = self.machine.node_routing
-        problems = []
-        leg: list[int] = []
+        problems: list[str] = []
+        leg: tuple[int, ...] = ()
         for channel in leaf.channels:
-            if routing[self.machine.channel_node[channel]] in (Routing.XY, Routing.LUT):
-                leg.append(channel)
+            if self._by_tile[channel]:
+                leg += (channel,)
             elif leg:
-                problems += self._leg(leg)
-                leg = []
-        return problems + self._leg(leg) if leg else problems
+                problems += self._known_leg(leg)
+                leg = ()
+        return problems + list(self._known_leg(leg)) if leg else problems
+
+    def _known_leg(self, channels: tuple[int, ...]) -> tuple[str, ...]:
+        """Return :meth:`_leg`'s answer: many routes of a machine share their legs."""
+        if channels not in self._known_legs:
+            self._known_legs[channels] = tuple(self._leg(list(channels)))
+        return self._known_legs[channels]
 
     def _leg(self, channels: list[int]) -> list[str]:
         machine = self.machine
