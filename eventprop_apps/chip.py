@@ -127,13 +127,14 @@ class ChipRun:
         self._on_done = on_done
         require_chip(sum(options.parts) or model.layers, options.replicas, machine)
         table = eventprop_costs.shipped() if costs is None else costs
-        traffic = Traffic.assumed(model)
+        traffic = Traffic.assumed(model, per_neuron=options.expected_spikes)
         self._limit = machine.description.integer("pe.app_data_kb") * 1024
         exchange = options.exchange
         limit = self._limit - tree_buffers(exchange)
         self.parts = choose_parts(
             model, input_capacity, limit, options.parts,
             costs=table, max_cycles=options.max_cycles, traffic=traffic,
+            least_records=options.least_records,
         )  # fmt: skip
         self.blocks = blocks(model, self.parts)
         records = self._records(limit, input_capacity)
@@ -425,6 +426,10 @@ class ChipRun:
                 parts = [k.shares[:samples] for k in self.layers if k.layer == layer]
                 total += float(sum(sum(parts[1:], parts[0]).tolist()))
         return total
+
+    def assumptions(self) -> list[dict[str, Any]]:
+        """Return the assumed figures of the mapping that are the application's own."""
+        return self.options.assumptions()
 
     @property
     def strays(self) -> Strays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +10,16 @@ from pydantic import Field
 
 from chipsim.experiment.kinds import ExperimentKind
 from chipsim.experiment.model import Section, Share
-from eventprop_apps.experiment import TrainingModel, application_of, run_training
+from eventprop_apps.experiment import (
+    TrainingModel,
+    application_of,
+    run_training,
+    search_settings,
+)
 
 if TYPE_CHECKING:
     from eventprop_apps.data.dataset import Dataset
+    from eventprop_apps.data.labels import Label
 
 DIGITS_LINES = 65
 """64 pixels and the bias line."""
@@ -38,6 +45,12 @@ class DigitsModel(TrainingModel):
 
     data: DigitsDataSection
 
+    def labels(self) -> Mapping[str, Label]:
+        """Return what can be asked of an image."""
+        from eventprop_apps.data.labels import DIGITS_LABELS
+
+        return DIGITS_LABELS
+
     def datasets(self) -> tuple[Dataset, Dataset]:
         """Return training and test samples."""
         from eventprop_apps.data.small import digits
@@ -53,10 +66,12 @@ class DigitsModel(TrainingModel):
     def checks(self) -> list[str]:
         """Return what is wrong between fields."""
         layers, problems = self.model.layers, super().checks()
-        if layers[0] != DIGITS_LINES or layers[-1] != DIGITS_CLASSES:
+        if layers[0] != DIGITS_LINES or layers[-1] != self.outputs():
+            heads = f", loss.heads = {self.loss.heads}" if self.loss.heads else ""
             problems.append(
                 f"model.layers: got {layers}, expected {DIGITS_LINES} input lines first and "
-                f"{DIGITS_CLASSES} outputs last (64 pixels, a bias and 10 classes)"
+                f"{self.outputs()} outputs last (64 pixels, a bias and {DIGITS_CLASSES} "
+                f"classes{heads})"
             )
         if self.data.first_step >= self.model.steps - 1:
             problems.append(
@@ -77,5 +92,6 @@ DIGITS = ExperimentKind(
     defaults=files("eventprop_apps") / "experiments" / "digits.toml",
     model=DigitsModel,
     run=run_training,
+    search=search_settings,
     application=application_of,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
     from chipsim.mapping.application import Application
     from chipsim.trace.rundir import RunDirectory
     from eventprop_apps.data.dataset import Dataset
+    from eventprop_apps.data.labels import Label
     from eventprop_apps.kernels.factors import Factors
     from eventprop_apps.losses.api import Loss
 
 YINYANG_LINES = 5
 """x, y, 1 − x, 1 − y and the bias line."""
 YINYANG_CLASSES = 3
+VALIDATION_SHARE = 0.25
+"""Share of training samples that a search holds out, where a set has no published split."""
 
 
 class DataSection(Section):
@@ -83,6 +88,12 @@ class ModelSection(Section):
     """Time constant of the synaptic current of each layer [ms], instead of one for all."""
     threshold_by_layer: list[Positive] | None = None
     """Firing threshold of each layer, instead of one for all."""
+    factors_by_layer: list[Literal["exp", "euler"]] | None = None
+    """Form of the decay per step of each layer, instead of one for all."""
+    expected_spikes: Positive | None = None
+    """Spikes of a LIF neuron in a sample that mapping expects; 0.15 (assumed) if not given."""
+    least_records: Count | None = None
+    """Spikes of a neuron in a sample that a split has room for; 2 (assumed) if not given."""
 
     def problems(self, readout: bool = False) -> list[str]:
         """Return what is wrong between fields."""
@@ -95,6 +106,7 @@ class ModelSection(Section):
                 "tau_mem_ms_by_layer",
                 "tau_syn_ms_by_layer",
                 "threshold_by_layer",
+                "factors_by_layer",
             )
         }
         problems = [
@@ -113,14 +125,34 @@ class ModelSection(Section):
             for count, size in zip(self.parts, self.layers[1:], strict=False)
             if count > size
         ]
-        times = [*(self.tau_mem_ms_by_layer or [self.tau_mem_ms])]
-        times += self.tau_syn_ms_by_layer or [self.tau_syn_ms]
-        if self.factors == "euler" and self.dt_ms >= min(times):
+        shortest = self._shortest_euler()
+        if shortest is not None and self.dt_ms >= shortest:
             problems.append(
                 f"model.dt_ms: got {self.dt_ms}, expected less than the time constants "
-                f'({min(times)} ms) with factors = "euler"; take factors = "exp"'
+                f'({shortest} ms) with factors = "euler"; take factors = "exp"'
             )
         return problems
+
+    def _shortest_euler(self) -> float | None:
+        """Return the shortest time constant of layers with factors of the form euler [ms]."""
+        layers = len(self.layers) - 1
+        columns = [
+            given or [one] * layers
+            for given, one in (
+                (self.tau_mem_ms_by_layer, self.tau_mem_ms),
+                (self.tau_syn_ms_by_layer, self.tau_syn_ms),
+            )
+        ]
+        kinds = self.factors_by_layer or [self.factors] * layers
+        return min(
+            (
+                value
+                for column in columns
+                for kind, value in zip(kinds, column, strict=False)
+                if kind == "euler"
+            ),
+            default=None,
+        )
 
     def layer_factors(self) -> tuple[Factors, ...]:
         """Return each layer's decay factors and threshold."""
@@ -128,7 +160,7 @@ class ModelSection(Section):
 
         return layer_factors(
             len(self.layers) - 1,
-            self.factors,
+            self.factors_by_layer or self.factors,
             dt_ms=self.dt_ms,
             tau_mem_ms=self.tau_mem_ms_by_layer or self.tau_mem_ms,
             tau_syn_ms=self.tau_syn_ms_by_layer or self.tau_syn_ms,
@@ -164,16 +196,56 @@ class TrainingModel(ExperimentModel):
         """Return training and test samples."""
         raise NotImplementedError
 
+    def labels(self) -> Mapping[str, Label]:
+        """Return what can be asked of a sample, by name; the first is its class."""
+        return {}
+
+    def samples(self) -> tuple[Dataset, Dataset]:
+        """Return training and test samples with the labels and targets that the loss takes.
+
+        Raises
+        ------
+        DataError
+            For a file of targets that cannot be read or does not fit.
+        """
+        train, test = self.datasets()
+        return self.prepared(train, "train"), self.prepared(test, "test")
+
+    def search_samples(self) -> tuple[Dataset, Dataset]:
+        """Return training and validation samples of a search, which sees no test samples.
+
+        A quarter of the training samples is held out, always the same ones.
+        """
+        from eventprop_apps.data.labels import held_out
+
+        return held_out(self.prepared(self.datasets()[0], "train"), VALIDATION_SHARE, 0)
+
+    def prepared(self, data: Dataset, part: Literal["train", "test"] | None) -> Dataset:
+        """Return samples with the loss's labels, and with its targets where ``part`` has some."""
+        from eventprop_apps.data.labels import with_labels, with_wanted
+
+        labelled = with_labels(data, self.labels(), self.loss.heads or [])
+        if self.loss.targets is None or part is None:
+            return labelled
+        return with_wanted(labelled, self.loss.targets, part, self.model.layers[-1])
+
     def model_loss(self) -> Loss:
         """Return the loss; experiments with one of their own return that."""
-        return self.loss.loss(self.model.dt_ms)
+        sizes = {name: label.classes for name, label in self.labels().items()}
+        return self.loss.loss(self.model.dt_ms, sizes)
+
+    def outputs(self) -> int:
+        """Return the outputs that the labels ask for."""
+        labels = self.labels()
+        heads = self.loss.heads or list(labels)[:1]
+        return sum(labels[name].classes for name in heads if name in labels)
 
     def checks(self) -> list[str]:
         """Return what is wrong between fields."""
         return [
             *super().checks(),
             *self.model.problems(self.loss.name == "readout"),
-            *self.loss.problems(),
+            *self.loss.problems(list(self.labels())),
             *self.init_problems(),
             *self._weight_problems(),
             *(
@@ -214,15 +286,30 @@ class YinYangModel(TrainingModel):
 
     data: DataSection
 
+    def labels(self) -> Mapping[str, Label]:
+        """Return what can be asked of a point."""
+        from eventprop_apps.data.labels import YINYANG_LABELS
+
+        return YINYANG_LABELS
+
     def datasets(self) -> tuple[Dataset, Dataset]:
         """Return training and test samples."""
-        from eventprop_apps.data.yinyang import yinyang
-
-        encoding = {"steps": self.model.steps, "t_min": self.data.first_step}
+        data = self.data
         return (
-            yinyang(self.data.train_samples, self.data.train_seed, **encoding),
-            yinyang(self.data.test_samples, self.data.test_seed, **encoding),
+            self._points(data.train_samples, data.train_seed),
+            self._points(data.test_samples, data.test_seed),
         )
+
+    def search_samples(self) -> tuple[Dataset, Dataset]:
+        """Return training samples and the published validation samples."""
+        from eventprop_apps.data.yinyang import SEEDS, SIZES
+
+        train = self._points(self.data.train_samples, self.data.train_seed)
+        held = self._points(SIZES["validation"], SEEDS["validation"])
+        return self.prepared(train, "train"), self.prepared(held, None)
+
+    def _points(self, samples: int, seed: int) -> Dataset:
+        return _yinyang(samples, seed, self.model.steps, self.data.first_step)
 
     def checks(self) -> list[str]:
         """Return what is wrong between fields."""
@@ -230,10 +317,12 @@ class YinYangModel(TrainingModel):
 
     def _size_problems(self) -> list[str]:
         layers, problems = self.model.layers, []
-        if layers[0] != YINYANG_LINES or layers[-1] != YINYANG_CLASSES:
+        if layers[0] != YINYANG_LINES or layers[-1] != self.outputs():
+            heads = f", loss.heads = {self.loss.heads}" if self.loss.heads else ""
             problems.append(
                 f"model.layers: got {layers}, expected {YINYANG_LINES} input lines first and "
-                f"{YINYANG_CLASSES} outputs last (Yin-Yang has 4 values, a bias and 3 classes)"
+                f"{self.outputs()} outputs last (Yin-Yang has 4 values, a bias and "
+                f"{YINYANG_CLASSES} classes{heads})"
             )
         if self.data.train_samples < self.train.batch:
             problems.append(
@@ -246,6 +335,14 @@ class YinYangModel(TrainingModel):
                 f"{self.model.steps - 1}, the last of model.steps = {self.model.steps}"
             )
         return problems
+
+
+@lru_cache(maxsize=4)
+def _yinyang(samples: int, seed: int, steps: int, t_min: int) -> Dataset:
+    """Return points of Yin-Yang; a search asks for the same ones in every trial."""
+    from eventprop_apps.data.yinyang import yinyang
+
+    return yinyang(samples, seed, steps=steps, t_min=t_min)
 
 
 def run_training(
@@ -263,10 +360,10 @@ def application_of(experiment: Experiment) -> tuple[Application, Machine]:
     return cast("tuple[Application, Machine]", training.application_of(experiment))
 
 
-def search_yinyang(
+def search_settings(
     experiment: Experiment, options: SearchOptions, progress: Progress
 ) -> dict[str, Any]:
-    """Search Yin-Yang's settings off the chip and return the trials."""
+    """Search an experiment's settings off the chip and return the trials."""
     search = import_module("eventprop_apps.search")
     return cast(dict[str, Any], search.search(experiment, options, progress))
 
@@ -277,6 +374,6 @@ YINYANG = ExperimentKind(
     defaults=files("eventprop_apps") / "experiments" / "yinyang.toml",
     model=YinYangModel,
     run=run_training,
-    search=search_yinyang,
+    search=search_settings,
     application=application_of,
 )

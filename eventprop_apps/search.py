@@ -19,7 +19,7 @@ from chipsim.experiment.kinds import Progress, SearchOptions
 from chipsim.experiment.model import flatten
 from chipsim.experiment.resolve import Experiment
 from chipsim.seeds import derive
-from eventprop_apps.experiment import YinYangModel
+from eventprop_apps.experiment import TrainingModel
 from eventprop_apps.offchip.weights import save_weights
 from eventprop_apps.search_space import Range, chosen_space, with_settings
 from eventprop_apps.search_trial import learning_curve, offchip_trainer, work
@@ -57,13 +57,15 @@ def search(experiment: Experiment, options: SearchOptions, progress: Progress) -
     PluginError
         If Optuna is not installed.
     """
-    values = cast(YinYangModel, experiment.values)
+    values = cast(TrainingModel, experiment.values)
     if options.trials < 1 or options.workers < 1:
         raise DataError(
             f"search: got {options.trials} trials and {options.workers} workers, expected at "
             "least 1 of each"
         )
-    space = chosen_space(options.params, values.loss.form)
+    space = chosen_space(
+        options.params, values.loss.form if values.loss.name == "ttfs" else values.loss.name
+    )
     with _lock(options.storage):
         study = _study(options.storage)
         _same_search(study, options.storage, _description(experiment, space))
@@ -94,7 +96,7 @@ class SearchRun:
     Parameters
     ----------
     study : optuna.Study
-    values : YinYangModel
+    values : TrainingModel
         What is not searched.
     seed : int
         Of the trials' trainings and of the sampler.
@@ -106,7 +108,7 @@ class SearchRun:
     def __init__(
         self,
         study: Any,
-        values: YinYangModel,
+        values: TrainingModel,
         seed: int,
         space: dict[str, Range],
         options: SearchOptions,
@@ -189,7 +191,7 @@ class SearchRun:
         while len(self.study.get_trials(deepcopy=False)) < self.options.trials:
             yield self.study.ask()
 
-    def _settings(self, trial: Any) -> YinYangModel:
+    def _settings(self, trial: Any) -> TrainingModel:
         """Return a trial's settings: what the file has of them, or else drawn.
 
         Every draw has a stream of its own, named by trial and setting. So what a search draws

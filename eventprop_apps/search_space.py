@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chipsim.errors import DataError, did_you_mean
-from eventprop_apps.experiment import YinYangModel
+from eventprop_apps.experiment import TrainingModel
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def chosen_space(words: Sequence[str], form: str) -> dict[str, Range]:
     ----------
     words : sequence of str
         ``NAME`` or ``NAME=LOW:HIGH``; without any, the usual ones and those of the loss.
-    form : {"offchip", "onchip"}
-        Form of the loss.
+    form : str
+        Form of the loss: ``offchip``, ``onchip``; other losses have no settings that are searched.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def chosen_space(words: Sequence[str], form: str) -> dict[str, Range]:
         For an unknown name, one given twice, or bounds that are none; all are named.
     """
     if not words:
-        return {name: SPACE[name] for name in (*USUAL, *OF_FORM[form])}
+        return {name: SPACE[name] for name in (*USUAL, *OF_FORM.get(form, ()))}
     space: dict[str, Range] = {}
     problems = []
     for word in words:
@@ -85,7 +85,7 @@ def chosen_space(words: Sequence[str], form: str) -> dict[str, Range]:
     return space
 
 
-def with_settings(values: YinYangModel, settings: Mapping[str, float]) -> YinYangModel:
+def with_settings(values: TrainingModel, settings: Mapping[str, float]) -> TrainingModel:
     """Return an experiment's values with some settings changed, checked anew."""
     table = values.model_dump()
     for name, value in settings.items():

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from functools import lru_cache
 from multiprocessing.connection import Connection
 
 from chipsim.errors import ChipsimError
-from eventprop_apps.data.dataset import Dataset
-from eventprop_apps.data.yinyang import SEEDS, SIZES, yinyang
-from eventprop_apps.experiment import YinYangModel
+from eventprop_apps.experiment import TrainingModel
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
 from eventprop_apps.offchip.weights import load_weights
 from eventprop_apps.training import drawn_weights, model_of
 
 
-def offchip_trainer(values: YinYangModel, seed: int) -> Trainer:
+def offchip_trainer(values: TrainingModel, seed: int) -> Trainer:
     """Return an off-chip trainer that does what ``chipsim run`` with these values does.
 
     Parameters
     ----------
-    values : YinYangModel
+    values : TrainingModel
         An experiment's sections; the machine's play no part.
     seed : int
         Of initial weights and of the order of samples.
 
     Notes
     -----
-    Validation samples are the published ones; test samples are not looked at.
+    Validation samples are the published ones, or else held-out training samples; test samples are
+    not looked at.
     """
     model = model_of(values)
     settings = TrainSettings(
@@ -41,13 +39,11 @@ def offchip_trainer(values: YinYangModel, seed: int) -> Trainer:
         weights = load_weights(values.init.weights, model.sizes, model.recurrent)
     else:
         weights = drawn_weights(values, seed)
-    encoding = (values.model.steps, values.data.first_step)
-    train = _samples(values.data.train_samples, values.data.train_seed, *encoding)
-    held = _samples(SIZES["validation"], SEEDS["validation"], *encoding)
+    train, held = values.search_samples()
     return Trainer(weights, train, None, settings, seed=seed, validation=held, model=model)
 
 
-def learning_curve(values: YinYangModel, seed: int) -> Iterator[float]:
+def learning_curve(values: TrainingModel, seed: int) -> Iterator[float]:
     """Train, and yield the validation accuracy after every epoch."""
     trainer = offchip_trainer(values, seed)
     while not trainer.stopped:
@@ -76,8 +72,3 @@ def work(connection: Connection) -> None:
                 connection.send(("failed", str(error)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent has ended, or was killed
-
-
-@lru_cache(maxsize=4)
-def _samples(samples: int, seed: int, steps: int, t_min: int) -> Dataset:
-    return yinyang(samples, seed, steps=steps, t_min=t_min)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from chipsim.errors import DataError
+from chipsim.errors import DataError, did_you_mean
 from chipsim.experiment.model import (
     Count,
     NotNegative,
@@ -49,6 +50,12 @@ class LossSection(Section):
     """Wanted step or spikes of the others."""
     value: Literal["max", "mean", "exp"] = "max"
     """Value of a read-out's voltage: its maximum, its mean, its mean weighted by exp(-t/T)."""
+    targets: Annotated[str, Field(min_length=1)] | None = None
+    """File with wanted steps by sample and output, spike_time: arrays train, test in an .npz."""
+    heads: list[str] | None = None
+    """Labels of the data set; each is judged by outputs of its own, in this order."""
+    head_weights: list[NotNegative] | None = None
+    """Weight of each head's loss in the sum; 1 if not given."""
     low: NotNegative | None = None
     """Spikes of a neuron in a sample below which `under` and `silent` act."""
     high: NotNegative | None = None
@@ -62,14 +69,36 @@ class LossSection(Section):
     late: NotNegative | None = None
     """Strength of first-spike-time regularisation."""
 
-    def loss(self, dt_ms: float) -> Loss:
+    def loss(self, dt_ms: float, sizes: Mapping[str, int] | None = None) -> Loss:
         """Return the loss.
+
+        Parameters
+        ----------
+        dt_ms : float
+            Length of a time step [ms].
+        sizes : mapping of str to int, optional
+            Outputs of each label's head; only looked at where there are ``heads``.
 
         Raises
         ------
         DataError
             For values that do not fit each other.
         """
+        from eventprop_apps.losses import Head, Heads
+
+        one = self._one(dt_ms)
+        if not self.heads:
+            return one
+        weights = self.head_weights or [1.0] * len(self.heads)
+        return Heads(
+            tuple(
+                Head((sizes or {}).get(name, 1), one, weight)
+                for name, weight in zip(self.heads, weights, strict=False)
+            )
+        )
+
+    def _one(self, dt_ms: float) -> Loss:
+        """Return the loss of one head."""
         from eventprop_apps import losses
 
         if self.name == "ttfs":
@@ -82,7 +111,7 @@ class LossSection(Section):
             if (value := getattr(self, name)) is not None
         }
         if self.name == "spike_time":
-            return losses.SpikeTimeMSE(**given)
+            return losses.SpikeTimeMSE(**given, given=self.targets is not None)
         if self.name == "count_mse":
             return losses.SpikeCountMSE(**given)
         scale = {"scale": self.scale} if self.scale is not None else {}
@@ -99,14 +128,37 @@ class LossSection(Section):
         made = Regulariser(**given)
         return made if made.acts else None
 
-    def problems(self) -> list[str]:
-        """Return what is wrong between fields."""
+    def problems(self, labels: Sequence[str] = ()) -> list[str]:
+        """Return what is wrong between fields; ``labels``: those that the data set has."""
+        problems = self._head_problems(labels)
+        if self.targets is not None and self.name != "spike_time":
+            problems.append(
+                f'loss.targets: got a file with loss.name = "{self.name}", expected "spike_time", '
+                "the one loss that takes wanted steps"
+            )
         try:
             self.loss(1.0)
             self.regulariser()
         except DataError as error:
-            return [f"loss: {error}"]
-        return []
+            problems.append(f"loss: {error}")
+        return problems
+
+    def _head_problems(self, labels: Sequence[str]) -> list[str]:
+        heads, weights = self.heads or [], self.head_weights or []
+        problems = [
+            f"loss.heads: unknown label {name!r}{did_you_mean(name, labels)}; the data have "
+            f"{', '.join(labels) or 'no labels with names'}"
+            for name in heads
+            if name not in labels
+        ]
+        if len(set(heads)) < len(heads):
+            problems.append(f"loss.heads: got {heads}, expected each label once")
+        if weights and len(weights) != len(heads):
+            problems.append(
+                f"loss.head_weights: got {len(weights)} weights, expected {len(heads)}, one for "
+                "each of loss.heads"
+            )
+        return problems
 
 
 class OptimizerSection(Section):

@@ -31,6 +31,7 @@ def choose_parts(
     costs: Mapping[str, Cost] | None = None,
     max_cycles: float | None = None,
     traffic: Traffic | None = None,
+    least_records: int | None = None,
 ) -> tuple[int, ...]:
     """Return the number of PEs of each layer.
 
@@ -49,6 +50,8 @@ def choose_parts(
         Largest expected work of a PE in a tick [cycles].
     traffic : Traffic, optional
         Expected spikes.
+    least_records : int, optional
+        Spikes a neuron and sample that must fit, instead of `RECORDS_PER_NEURON`.
 
     Raises
     ------
@@ -60,12 +63,13 @@ def choose_parts(
     if problems:
         raise MappingError("EventProp partition", problems)
     expected = traffic or Traffic.assumed(model)
+    records = _least_records(model, input_capacity, least_records or RECORDS_PER_NEURON)
     chosen = []
     for layer, parts in enumerate(asked):
         if parts:
             chosen.append(parts)
             continue
-        found = _fewest(model, layer, input_capacity, limit_bytes, costs, max_cycles, expected)
+        found = _fewest(model, layer, records, limit_bytes, costs, max_cycles, expected)
         if isinstance(found, str):
             problems.append(found)
         else:
@@ -107,7 +111,7 @@ def cycles_per_tick(
 def _fewest(
     model: Model,
     layer: int,
-    input_capacity: int,
+    records: Sequence[int],
     limit: int,
     costs: Mapping[str, Cost] | None,
     max_cycles: float | None,
@@ -116,12 +120,12 @@ def _fewest(
     """Return the fewest parts of a layer that fit, or what is missing."""
     neurons = model.sizes[layer + 1]
     low, high = 1, neurons
-    problem = _problem(model, layer, high, input_capacity, limit, costs, max_cycles, traffic)
+    problem = _problem(model, layer, high, records, limit, costs, max_cycles, traffic)
     if problem:
         return problem
     while low < high:  # more parts never take more
         middle = (low + high) // 2
-        if _problem(model, layer, middle, input_capacity, limit, costs, max_cycles, traffic):
+        if _problem(model, layer, middle, records, limit, costs, max_cycles, traffic):
             low = middle + 1
         else:
             high = middle
@@ -132,7 +136,7 @@ def _problem(
     model: Model,
     layer: int,
     parts: int,
-    input_capacity: int,
+    records: Sequence[int],
     limit: int,
     costs: Mapping[str, Cost] | None,
     max_cycles: float | None,
@@ -142,14 +146,15 @@ def _problem(
     counts = [1] * model.layers
     counts[layer] = parts
     largest = max((b for b in blocks(model, counts) if b.layer == layer), key=lambda b: b.size)
-    regions = layer_regions(model, largest, _least_records(model, input_capacity))
+    regions = layer_regions(model, largest, records)
     need = sum(regions.values())
     what = f"layer {layer} in {parts} part{'s' if parts > 1 else ''} of up to {largest.shape[0]} "
     if need > limit:
         listed = ", ".join(f"{name} {size}" for name, size in regions.items())
         return (
             f"{what}neurons wants {need} bytes of data memory, a PE has {limit}: {listed}; "
-            "no split by neurons makes it fit, use fewer input lines or time steps"
+            "no split by neurons makes it fit, and one by inputs is not offered: use fewer input "
+            "lines or time steps"
         )
     if max_cycles is not None and costs is not None:
         work = cycles_per_tick(model, largest, 1, costs, traffic)
@@ -161,8 +166,8 @@ def _problem(
     return ""
 
 
-def _least_records(model: Model, input_capacity: int) -> list[int]:
-    per_neuron = min(RECORDS_PER_NEURON, model.steps)
+def _least_records(model: Model, input_capacity: int, wanted: int) -> list[int]:
+    per_neuron = min(wanted, model.steps)
     return [input_capacity, *(per_neuron * size for size in model.sizes[1:])]
 
 

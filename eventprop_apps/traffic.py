@@ -25,7 +25,9 @@ class Traffic:
     spikes: tuple[float, ...]
 
     @classmethod
-    def assumed(cls, model: Model, input_spikes: float | None = None) -> Traffic:
+    def assumed(
+        cls, model: Model, input_spikes: float | None = None, per_neuron: float | None = None
+    ) -> Traffic:
         """Return the shipped expectation: one spike an input line, 0.15 a neuron.
 
         Parameters
@@ -33,10 +35,13 @@ class Traffic:
         model : Model
         input_spikes : float, optional
             Input spikes of a sample, where the data are known.
+        per_neuron : float, optional
+            Spikes of a LIF neuron instead of the shipped figure.
         """
         below = float(model.sizes[0]) if input_spikes is None else float(input_spikes)
+        own = SPIKES_PER_NEURON if per_neuron is None else float(per_neuron)
         layers = [
-            size * (SPIKES_PER_NEURON if model.spikes(layer) else 1.0)
+            size * (own if model.spikes(layer) else 1.0)
             for layer, size in enumerate(model.sizes[1:])
         ]
         return cls((below, *layers))

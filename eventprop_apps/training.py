@@ -41,6 +41,7 @@ from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.data.init import initial_weights
 from eventprop_apps.evaluation import sample_of
 from eventprop_apps.experiment import TrainingModel
+from eventprop_apps.losses.api import target_words
 from eventprop_apps.model import Model
 from eventprop_apps.offchip.weights import load_weights
 from eventprop_apps.optimisers.api import Optimiser
@@ -98,7 +99,7 @@ def training_run(
 ) -> TrainingRun:
     """Return the run of an experiment, mapped and ready; ``auto`` is the chip's usual tick here."""
     values = cast(TrainingModel, experiment.values)
-    train, test = values.datasets()
+    train, test = values.samples()
     return TrainingRun(values, experiment.seed, train, test, recorder, out, progress)
 
 
@@ -158,18 +159,31 @@ class Tally:
     ----------
     loss : float
         Sum of the batches' losses, each before its update.
-    right, seen : int
-        Samples classified right, and all.
+    right : list of int
+        Samples that each head of outputs classified right.
+    seen : int
+        All samples.
     """
 
     loss: float = 0.0
-    right: int = 0
+    right: list[int] = field(default_factory=list)
     seen: int = 0
 
     @property
     def accuracy(self) -> float:
-        """Share of samples classified right, 0 before the first."""
-        return self.right / self.seen if self.seen else 0.0
+        """Share of samples classified right, the mean over the heads; 0 before the first."""
+        return sum(self.right) / (self.seen * len(self.right)) if self.seen else 0.0
+
+    @property
+    def by_head(self) -> list[float]:
+        """Share of samples that each head classified right."""
+        return [right / self.seen for right in self.right]
+
+    def count(self, right: NDArray[np.bool_]) -> None:
+        """Count samples, given which heads were right: shape (samples, heads)."""
+        before = self.right or [0] * right.shape[1]
+        self.right = [a + int(b) for a, b in zip(before, right.sum(axis=0), strict=True)]
+        self.seen += right.shape[0]
 
 
 @dataclass
@@ -241,6 +255,8 @@ class TrainingRun:
                 timers=values.tick.timers(),
                 parts=tuple(values.model.parts),
                 max_cycles=values.model.max_cycles,
+                expected_spikes=values.model.expected_spikes,
+                least_records=values.model.least_records,
                 exchange=values.train.options(),
             ),
             input_capacity=max(1, train.events.longest(), test.events.longest()),
@@ -265,9 +281,13 @@ class TrainingRun:
                 yield self._job(self.test_set, np.arange(start, stop), training=False)
 
     def _job(self, data: Dataset, samples: NDArray[np.int64], training: bool) -> Job:
+        wanted = data.wanted if self.model.loss.wants_values else None
         return Job(
             events=[sample_of(data.events, int(b)) for b in samples],
-            targets=[np.array([data.label[b]], dtype=np.uint32) for b in samples],
+            targets=[
+                target_words(data.label[b], None if wanted is None else wanted[b], self.model.dtype)
+                for b in samples
+            ],
             samples=samples.astype(np.int32),
             backward=training,
             update=training,
@@ -288,9 +308,8 @@ class TrainingRun:
         epoch = self.epochs[-1]
         tally = epoch.train if job.update else epoch.test
         labels = (self.train_set if job.update else self.test_set).label[job.samples]
-        right = self.chip.loss.choice[: len(job), 0] == labels
-        tally.right += int(right.sum())
-        tally.seen += len(job)
+        chosen = self.chip.loss.choice[: len(job)]
+        tally.count(chosen == labels.reshape(chosen.shape))
         tally.loss += self.chip.batch_loss(len(job))  # in the order of sums off the chip
         if job.update:
             self.batches_trained += 1
@@ -308,6 +327,7 @@ class TrainingRun:
                 "test_accuracy": epoch.test.accuracy,
                 "train_accuracy": epoch.train.accuracy,
                 "loss": epoch.train.loss / max(1, epoch.batches),
+                **self._by_head(epoch),
             }
         else:
             values |= {"batch": epoch.batches, "batches": self.per_epoch}
@@ -319,6 +339,14 @@ class TrainingRun:
         if done and self.out is not None:
             self.out.append_metrics({k: v for k, v in values.items() if k != "epochs"})
         self._save(done)
+
+    def _by_head(self, epoch: Epoch) -> dict[str, float]:
+        """Return the accuracies of each head, by the names of the labels; none for one alone."""
+        return {
+            f"{what}_accuracy_{name}": share
+            for what, tally in (("test", epoch.test), ("train", epoch.train))
+            for name, share in zip(self.values.loss.heads or (), tally.by_head, strict=False)
+        }
 
     def _whole(self) -> dict[str, Any]:
         return {"epoch": len(self.epochs), "epochs": self.values.train.epochs}
@@ -415,6 +443,7 @@ class TrainingRun:
         accounted = account(self.chip.simulation)
         if self.model.dtype == np.dtype(np.float64):
             accounted["assumptions"].append(FLOAT64)
+        accounted["assumptions"] += self.chip.assumptions()
         return {
             **accounted,
             **board_loads(self.chip.simulation),
@@ -431,6 +460,7 @@ class TrainingRun:
             "tick_us": self.chip.simulation.settings.tick_us,
             "chip_s_per_epoch": self.chip.phases.seconds(len(self.epochs)),
             "test_accuracy_by_epoch": [epoch.test.accuracy for epoch in self.epochs],
+            **self._by_head(last),
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,12 +118,14 @@ class Dataset:
         For messages and summaries.
     x : ndarray, shape (samples, features), float64
         The samples before encoding.
-    label : ndarray, shape (samples,), int64
-        Class of each sample.
+    label : ndarray, shape (samples,) or (samples, heads), int64
+        Class of each sample, or one label for each head of outputs.
     classes : int
-        Number of classes.
+        Number of classes, summed over the heads.
     events : SpikeEvents
         The samples as spikes.
+    wanted : ndarray, shape (samples, n_out), float64, optional
+        Wanted spike time of each output [steps], for a loss that takes such.
     """
 
     name: str
@@ -131,9 +133,20 @@ class Dataset:
     label: NDArray[np.int64]
     classes: int
     events: SpikeEvents
+    wanted: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
-        return int(self.label.size)
+        return int(self.label.shape[0])
+
+    def take(self, samples: NDArray[np.int64]) -> Dataset:
+        """Return some samples, in the order given; their spikes are shared."""
+        return replace(
+            self,
+            x=self.x[samples],
+            label=self.label[samples],
+            events=self.events.take(samples),
+            wanted=None if self.wanted is None else self.wanted[samples],
+        )
 
     @property
     def steps(self) -> int:

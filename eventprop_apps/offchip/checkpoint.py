@@ -163,4 +163,6 @@ def _digest(data: Dataset | None) -> str | None:
     found = hashlib.blake2b(f"{e.n_in} {e.steps}".encode(), digest_size=8)
     for array in (data.label, e.index, e.step, e.start, e.stop):
         found.update(np.ascontiguousarray(array).tobytes())
+    if data.wanted is not None:
+        found.update(np.ascontiguousarray(data.wanted).tobytes())
     return f"{data.name} {found.hexdigest()}"

@@ -251,7 +251,11 @@ class Trainer:
 
     def _update(self, samples: NDArray[np.int64], labels: NDArray[np.int64]) -> BatchResult:
         events = self.train_set.events.take(samples)
-        result = run_batch(self.network, events, labels, loss=self.model.loss)
+        wanted = self.train_set.wanted if self.model.loss.wants_values else None
+        result = run_batch(
+            self.network, events, labels, loss=self.model.loss,
+            targets=None if wanted is None else wanted[samples],
+        )  # fmt: skip
         gradient = flatten(result.gradients, self.model.dtype)
         if self.settings.clip_norm is not None:
             clip_gradient(gradient, self.settings.clip_norm)

@@ -115,6 +115,6 @@ def test_refusals() -> None:
     with pytest.raises(DataError, match=r"^initial_weights: got sizes \[5, 3\] and 2 pairs of"):
         initial_weights(0, (5, 3))
     with pytest.raises(
-        DataError, match=r"^initial_weights: got scales \[\(1\.0, -1\.0\)\], expected"
+        DataError, match=r"^initial_weights: got scales \[\(1\.0, -1\.0\), \(0\.0, 1\.0\)\], ex"
     ):
         initial_weights(0, (5, 3), [(1.0, -1.0)])

@@ -132,7 +132,7 @@ def test_refusals() -> None:
         DataError, match=r"^iris \(train\): got encoding 'rat'; did you mean 'rate'"
     ):
         small_set("iris", encoding="rat")
-    with pytest.raises(DataError, match=r"encoding 'latency' has no option 'rate'; known: bias, t"):
+    with pytest.raises(DataError, match=r"encoding 'latency' has no option 'rate'; known: bias, s"):
         small_set("iris", rate=0.5)
     with pytest.raises(DataError, match=r"^encode_rate: got 1 steps and rate = 0\.5, expected at"):
         encode_rate([[0.5]], steps=1)

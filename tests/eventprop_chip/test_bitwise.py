@@ -118,7 +118,7 @@ def test_both_networks_write_the_same_bytes(case: Case, tmp_path: Path) -> None:
         results[network] = case.run("chip", network=network, probes=[trace])
         files[network] = trace.files()
     assert differences(results["compiled"], results["simpy"]) == []
-    assert len(files["simpy"]) == 3
+    assert len(files["simpy"]) >= 3
     assert files["compiled"] == files["simpy"]
 
 

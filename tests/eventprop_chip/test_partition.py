@@ -82,6 +82,9 @@ def test_the_fewest_parts_that_fit(sizes: list[int], again: bool, readout: bool)
 def test_small_layers_stay_whole_and_fixed_numbers_stay() -> None:
     assert choose_parts(model(5, 120, 3), 5, LIMIT) == (1, 1)
     assert choose_parts(model(60, 300, 3), 60, LIMIT) == (3, 1)
+    longer = Model.make((60, 300, 3), 27, layer_factors(2))
+    assert choose_parts(longer, 60, LIMIT) == (3, 1)
+    assert choose_parts(longer, 60, LIMIT, least_records=27) == (4, 1)
     assert choose_parts(model(60, 300, 3), 60, LIMIT, (0, 2)) == (3, 2)
     assert choose_parts(model(60, 300, 3), 60, LIMIT, (1, 1)) == (1, 1)
 
@@ -106,11 +109,12 @@ def test_what_fits_no_split_says_what_is_missing() -> None:
         "EventProp partition: 2 problems\n"
         "  - layer 0 in 10 parts of up to 1 neurons wants 240136 bytes of data memory, "
         "a PE has 67584: weights 80000, gradient 80000, state 16, spike_record 120, "
-        "input_record 80000; no split by neurons makes it fit, use fewer input lines or time "
-        "steps\n"
+        "input_record 80000; no split by neurons makes it fit, and one by inputs is not "
+        "offered: use fewer input lines or time steps\n"
         "  - layer 2 in 3 parts of up to 1 neurons wants 144088 bytes of data memory, a PE "
         "has 67584: weights 36000, gradient 36000, state 16, spike_record 72, input_record 72000; "
-        "no split by neurons makes it fit, use fewer input lines or time steps"
+        "no split by neurons makes it fit, and one by inputs is not offered: use fewer input "
+        "lines or time steps"
     )
 
 
