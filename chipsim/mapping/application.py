@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from chipsim.errors import MappingError, did_you_mean
+from chipsim.machine.route import PACKETS
 from chipsim.mapping.constraints import contradictions, statement_problems
 
 Name: TypeAlias = Hashable
@@ -19,6 +20,7 @@ Name: TypeAlias = Hashable
 
 Kind: TypeAlias = Literal["spike", "error", "gradient", "weight", "host"]
 Transport: TypeAlias = Literal["noc_direct", "router_multicast"]
+Packet: TypeAlias = Literal["mc", "c2c", "nn", "fr"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 TRANSPORTS: tuple[str, ...] = get_args(Transport)
@@ -108,6 +110,11 @@ class Net:
     dma : bool
         The packets are flits of DMA transfers: they leave by the source's DMA port, one unicast
         route per sink, and end in memory inboxes.
+    packet : str
+        The packets' type, one of :data:`chipsim.machine.route.PACKETS`; others than ``mc`` are for
+        machines with packet routers, which send them without their tables of keys: ``c2c`` (core
+        to core), a packet per sink; ``nn`` (nearest neighbour), a packet per sink, all on chips
+        next to the source's; ``fr`` (fixed route), one packet, to sinks on the Ethernet chip.
     """
 
     name: Name
@@ -119,6 +126,7 @@ class Net:
     transport: Transport | None = None
     packets_per_tick: Mapping[str, float] = field(default_factory=dict)
     dma: bool = False
+    packet: Packet = "mc"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sinks", tuple(self.sinks))
@@ -200,7 +208,13 @@ class Application:
         return tuple(dict.fromkeys(p for net in self.nets for p in net.packets_per_tick))
 
     def transport_of(self, net: Net) -> Transport:
-        """Return the net's transport, or the application's where the net states none."""
+        """Return the net's transport, or the application's where the net states none.
+
+        Packets of other types than multicast are in no table of keys: for them it is
+        ``noc_direct``, a packet per destination.
+        """
+        if net.packet != "mc":
+            return "noc_direct"
         return self.transport if net.transport is None else net.transport
 
     def outgoing(self, vertex: Name) -> tuple[Net, ...]:
@@ -291,6 +305,14 @@ def _net_sizes(net: Net) -> list[str]:
         problems.append(f"kind is {net.kind!r}; expected {_one_of(KINDS)}")
     if net.transport is not None and net.transport not in TRANSPORTS:
         problems.append(f"transport is {net.transport!r}; expected {_one_of(TRANSPORTS)}")
+    if net.packet not in PACKETS:
+        problems.append(f"packet is {net.packet!r}; expected {_one_of(PACKETS)}")
+    elif net.packet != "mc" and (net.dma or net.transport is not None):
+        given = "dma" if net.dma else f"transport {net.transport!r}"
+        problems.append(
+            f"has packet {net.packet!r} and {given}; such packets go through packet routers: "
+            "leave one of the two out"
+        )
     problems += [
         f"packets_per_tick in phase {phase!r} is {count}; expected at least 0"
         for phase, count in net.packets_per_tick.items()

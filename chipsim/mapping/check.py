@@ -17,6 +17,7 @@ from chipsim.machine.route import Route
 from chipsim.machine.wounds import reason
 from chipsim.mapping.application import KEY_BITS, Application, Name, Net
 from chipsim.mapping.budget import sram_problems
+from chipsim.mapping.check_packets import fixed_problems, packet_problems
 from chipsim.mapping.constraints import violations
 from chipsim.mapping.walk import Walk, Walker
 
@@ -62,6 +63,7 @@ def check(
             problems += violations(application, machine, placement)
         if routes is not None:
             problems += route_problems(application, machine, placement, routes)
+            problems += fixed_problems(application, machine, placement)
     problems += key_problems(application, keys)
     if problems:
         maker = f" ({by})" if by else ""
@@ -189,6 +191,8 @@ def _form(
         yield f"has a payload of {route.payload_bits} bits; the net has {net.payload_bits}"
     if route.memory != net.dma:
         yield f"has memory {route.memory}; the net has dma {net.dma}"
+    if route.packet != net.packet:
+        yield f"is of packet type {route.packet!r}; the net has {net.packet!r}"
 
 
 def _ends(
@@ -216,6 +220,9 @@ def _ends(
 def _transport(
     application: Application, machine: Machine, net: Net, walks: list[Walk]
 ) -> Iterator[str]:
+    if net.packet != "mc":
+        yield from packet_problems(machine, net, walks)
+        return
     if not net.dma and application.transport_of(net) == "router_multicast":
         if len(walks) != 1:
             yield f"has {len(walks)} routes; router_multicast has one, which the routers branch"

@@ -278,6 +278,7 @@ def _net_json(net: Net) -> dict[str, Any]:
         "transport": net.transport,
         "packets_per_tick": dict(net.packets_per_tick) or None,
         "dma": net.dma or None,
+        "packet": None if net.packet == "mc" else net.packet,
     }
     return row | {key: value for key, value in optional.items() if value is not None}
 
@@ -287,6 +288,8 @@ def _route_json(route: Route) -> dict[str, Any]:
     row: dict[str, Any] = {"port": route.port, "payload_bits": route.payload_bits}
     if route.memory:
         row["memory"] = True
+    if route.packet != "mc":
+        row["packet"] = route.packet
     return row | {"stages": stages}
 
 
@@ -328,4 +331,10 @@ def _route(row: dict[str, Any]) -> Route:
         tuple(Branch(int(channel), int(following)) for channel, following in stage)
         for stage in row["stages"]
     )
-    return Route(int(row["port"]), stages, int(row["payload_bits"]), bool(row.get("memory", False)))
+    return Route(
+        int(row["port"]),
+        stages,
+        int(row["payload_bits"]),
+        bool(row.get("memory", False)),
+        str(row.get("packet", "mc")),
+    )
