@@ -102,7 +102,7 @@ class WeightReceiver:
 
     def _put(self, packets: Deliveries, words: NDArray[np.uint32], mask: int, seen: int) -> None:
         number = (packets.key & np.uint32(mask)).astype(np.int32)
-        collect(self._seen[seen:], words, number, packets.payload)
+        collect(self._seen[seen:], words, number, packets.payload, 0)
 
     def lost(self, pe: ProcessingElement) -> ExchangeError:
         """Return the error for words that will never arrive."""
