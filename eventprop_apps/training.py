@@ -88,7 +88,7 @@ def tuned_run(
         return training_run(experiment, recorder, out, progress), None
     from eventprop_apps.shortest_tick import shortest_tick, with_tick  # it builds on this module
 
-    train, test = values.datasets()
+    train, test = values.samples()
     us, steps = shortest_tick(values, experiment.seed, train, test, progress)
     values = with_tick(values, us)
     return TrainingRun(values, experiment.seed, train, test, recorder, out, progress), steps
