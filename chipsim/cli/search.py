@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--no-prune", action="store_true", help="train every trial to its end")
     add("--csv", metavar="FILE", help="write all trials as a table")
+    add("--plot", metavar="FILE", help="draw the search (.png, .pdf, .svg): history and settings")
     add("--weights", metavar="FILE", help="train the best trial again and write its weights")
     add_settings(parser, "train.epochs=10")
     add("--seed", type=int, help="seed of trainings and search, instead of train.seed")
@@ -70,11 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
         result = experiment.kind.search(experiment, options, progress)
     if arguments.csv is not None:
         _write_csv(Path(arguments.csv), result["trials"])
+    if arguments.plot is not None:
+        _draw(Path(arguments.plot), result)
     if arguments.json:
         print_json(result)
         return 0
     print(report(arguments.experiment, result, arguments.settings))
-    for path in (arguments.csv, arguments.weights):
+    for path in (arguments.csv, arguments.plot, arguments.weights):
         if path is not None:
             note(f"written: {path}")
     return 0
@@ -118,6 +121,17 @@ def report(name: str, result: Mapping[str, Any], settings: Sequence[str] = ()) -
             command += ["--set", word]
         lines += ["", "the best one on the chip:", f"  {shlex.join(command)}"]
     return "\n".join(lines)
+
+
+def _draw(path: Path, result: Mapping[str, Any]) -> None:
+    from chipsim.plots import search_figure
+
+    figure = search_figure(result)
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"--plot {path}: cannot be written: {reason}") from error
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -21,6 +21,7 @@ Examples
 from chipsim.plots.chip import channel_load, pe_heat
 from chipsim.plots.cost import energy_bars, mean_power, pareto, power
 from chipsim.plots.latency import latency_cdf, latency_hops, latency_load
+from chipsim.plots.search import search_figure, search_history, search_setting
 from chipsim.plots.style import COLOURS, STYLES
 from chipsim.plots.time import learning_curve, raster, tick_timeline
 
@@ -38,5 +39,8 @@ __all__ = [
     "pe_heat",
     "power",
     "raster",
+    "search_figure",
+    "search_history",
+    "search_setting",
     "tick_timeline",
 ]

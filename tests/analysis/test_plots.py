@@ -219,3 +219,26 @@ def test_power(run: Run) -> None:
         energy = (line.get_ydata()[:-1] * lengths).sum()
         assert energy == pytest.approx(run.summary["energy_mj"][part])
     assert len(ax.get_lines()) == len(run.summary["energy_mj"])
+
+
+def test_search_history_and_settings() -> None:
+    rows = [
+        {"trial": 0, "state": "complete", "value": 0.5, "lr": 0.01},
+        {"trial": 1, "state": "pruned", "value": None, "lr": 0.1},
+        {"trial": 2, "state": "complete", "value": 0.4, "lr": 0.001},
+        {"trial": 3, "state": "complete", "value": 0.75, "lr": 0.0001},
+    ]
+    own, best, others = plots.search_history(rows).get_lines()
+    assert list(own.get_xdata()) == list(best.get_xdata()) == [0, 2, 3]
+    assert list(own.get_ydata()) == [50, 40, 75]
+    assert list(best.get_ydata()) == [50, 50, 75]
+    assert list(others.get_xdata()) == [1]
+    ax = plots.search_setting(rows, "lr")
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.get_lines()]
+    assert points == [(0.01, 50), (0.001, 40), (0.0001, 75)]
+    assert ax.get_xscale() == "log"
+    assert [line.get_markerfacecolor() != "none" for line in ax.get_lines()] == [False, False, True]
+    figure = plots.search_figure({"trials": rows, "params": ["lr"]})
+    assert len(figure.axes) == 2
+    with pytest.raises(ChipsimError, match=r"^search: trial 0 has no xi; it has trial, state"):
+        plots.search_setting(rows, "xi")

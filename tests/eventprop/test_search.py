@@ -143,6 +143,40 @@ def test_a_killed_search_loses_nothing(whole: dict[str, Any], tmp_path: Path, wo
 
 
 @pytest.mark.nightly
+def test_fifty_trials_killed_half_way_lose_nothing(tmp_path: Path) -> None:
+    """Two workers, SIGKILL at about half of 50 trials, begun again: 50 rows, the old ones kept."""
+    import optuna
+
+    storage = tmp_path / "s.db"
+    words = [
+        sys.executable, "-m", "chipsim", "search", "yinyang", "--trials", "50", "--workers", "2",
+        "--storage", str(storage), "--json", *(f"--param={name}" for name in PARAMS),
+        *(f"--set={key}={value}" for key, value in TINY.items()),
+    ]  # fmt: skip
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    first = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert first.stderr is not None
+    for line in first.stderr:  # an end of a trial is a line of its own
+        if b"trial 25/50" in line:
+            first.kill()
+            break
+    first.stderr.close()
+    assert first.wait() == -signal.SIGKILL
+    study = optuna.load_study(study_name="chipsim", storage=f"sqlite:///{storage}")
+    kept = {t.number: t for t in study.get_trials() if t.state.is_finished()}
+    assert 15 <= len(kept) < 50
+    second = subprocess.run(words, env=env, check=True, capture_output=True, timeout=900)
+    rows = json.loads(second.stdout)["trials"]
+    assert [row["trial"] for row in rows] == list(range(50))
+    assert all(row["state"] in ("complete", "pruned") for row in rows)
+    for number, old in kept.items():
+        new = rows[number]
+        assert new["value"] == old.value
+        assert {name: new[name] for name in old.params} == old.params
+        assert new["epochs"] == max(old.intermediate_values)
+
+
+@pytest.mark.nightly
 def test_workers_train_as_one_process_does(whole: dict[str, Any], tmp_path: Path) -> None:
     """Random draws do not depend on the order of trials; without pruning, neither do values."""
     one = run(tmp_path / "one.db", 6, prune=False)
@@ -241,7 +275,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert words[:5] == ["chipsim", "run", "yinyang", "--seed", "1"]
     assert "model.layers=[5, 8, 3]" in words and "--set optimizer.lr=" in line
     assert "trial 3/3" in said.err
-    assert cli("--trials", "3", *common, "--json") == 0
+    picture = tmp_path / "search.svg"
+    assert cli("--trials", "3", *common, "--json", "--plot", str(picture)) == 0
+    drawn = picture.read_text()
+    assert all(f"<!-- {text} -->" in drawn for text in ("best so far", "loss.xi", "optimizer.lr"))
     rows = json.loads(capsys.readouterr().out)["trials"]
     with table.open(newline="") as file:
         written = list(csv.DictReader(file))
