@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,14 +41,28 @@ class HostLink:
         self, target: int, region: str, offset: int, words: NDArray[np.uint32], label: str
     ) -> Transfer:
         """Write 32-bit words into a mapped region of a PE."""
+        return self.write_all([(target, region, offset, words, label)])[0]
+
+    def write_all(
+        self, writes: Iterable[tuple[int, str, int, NDArray[np.uint32], str]]
+    ) -> list[Transfer]:
+        """Order several writes (target, region, offset, words, label), one after another.
+
+        The same as one :meth:`write` each, in one call to the network.
+        """
         simulation = self.simulation
-        memory = simulation.memory(target)
-        transfer = simulation.transfers.new(
-            True, self.endpoint, target, memory.sram.number(region), offset, words.copy(), label
-        )
-        memory.expect(transfer)
+        transfers, trains = [], []
         start = max(int(simulation.env.now) + self.latency_ps, self.free_ps)
-        rows = flit_rows(transfer.words)
-        simulation.transfers.send_flits(self.endpoint, target, transfer, rows, start, self.flit_ps)
-        self.free_ps = start + len(rows) * self.flit_ps
-        return transfer
+        for target, region, offset, words, label in writes:
+            memory = simulation.memory(target)
+            transfer = simulation.transfers.new(
+                True, self.endpoint, target, memory.sram.number(region), offset, words.copy(), label
+            )
+            memory.expect(transfer)
+            transfers.append(transfer)
+            rows = flit_rows(transfer.words, transfer.lead)
+            trains.append((target, transfer, rows, start))
+            start += self.flit_ps * transfer.left
+        self.free_ps = start
+        simulation.transfers.send_trains(self.endpoint, trains, self.flit_ps)
+        return transfers

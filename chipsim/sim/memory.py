@@ -15,7 +15,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from chipsim.network.api import PAYLOAD_WORDS
+from chipsim.network.api import PAYLOAD_WORDS, Deliveries
 from chipsim.sim.flits import collect, run_ends
 from chipsim.sim.sram import Sram
 
@@ -116,6 +116,7 @@ class MemoryPort:
         self.latency_ps = latency_ps
         self.flit_ps = flit_ps
         self.inbox = 2 * endpoint + 1
+        self._inboxes = np.array([self.inbox], dtype=np.int32)
         self.incoming: dict[int, Transfer] = {}
         self.serves = False
         self.bytes_moved = 0
@@ -144,21 +145,28 @@ class MemoryPort:
 
     def _on_packets(self, now: int) -> None:
         self._armed = False
-        packets = self.simulation.drain_memory(self.inbox, now)
+        packets = self.simulation.drain_memory(self._inboxes, now)
+        keys = packets.key
+        if len(keys) and keys.item(0) == keys.item(-1):  # as a rule, all of one transfer
+            self._take(keys.item(0), packets, slice(None), now)
+            self.arm(now)
+            return
         # Sorted by key: the packets of a transfer stand together.
         start = 0
-        for stop in run_ends(packets.key).tolist():
-            key = packets.key.item(start)
-            if key % 2 == 0:
-                self._reply(self.simulation.transfers.open[key // 2], now)
-            else:
-                part = slice(start, stop)
-                done = now
-                if self.flit_ps:
-                    done = self._accept(packets.time_ps[part], now)
-                self._collect(key // 2, packets.tag[part], packets.payload[part], done)
+        for stop in run_ends(keys).tolist():
+            self._take(keys.item(start), packets, slice(start, stop), now)
             start = stop
         self.arm(now)
+
+    def _take(self, key: int, packets: Deliveries, part: slice, now: int) -> None:
+        """Answer a request, or store flits, all of one transfer."""
+        if key % 2 == 0:
+            self._reply(self.simulation.transfers.open[key // 2], now)
+            return
+        done = now
+        if self.flit_ps:
+            done = self._accept(packets.time_ps[part], now)
+        self._collect(key // 2, packets.tag[part], packets.payload[part], done)
 
     def _reply(self, transfer: Transfer, now: int) -> None:
         words = self.sram.words(transfer.region, transfer.offset, len(transfer.words))

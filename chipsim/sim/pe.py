@@ -76,6 +76,7 @@ class ProcessingElement:
         self.stuck_from: int | None = None
         self._packets: simpy.Event | None = None
         self._index = np.array([core], dtype=np.int32)
+        self._inboxes = np.array([self.inbox], dtype=np.int32)
         self._plans: dict[str, SendPlan] = {}
 
     # ------------------------------------------------------------------ effects, to be yielded
@@ -124,7 +125,7 @@ class ProcessingElement:
         simulation = self.simulation
         ticked = bool(simulation.cores.ticked[self.core])
         tick = self.tick if ticked else simulation.tick_now(self.core)
-        packets = simulation.drain(self._index, tick, ticked)
+        packets = simulation.drain(self._inboxes, tick, ticked)
         cores = simulation.cores
         cores.packets_in[self.core] += len(packets)
         if len(packets) > cores.fifo_peak[self.core]:  # between two takes the FIFO only grows

@@ -90,7 +90,7 @@ def payload_rows(payload: object, count: int, words: int, net: str) -> NDArray[n
             "expected the same number for each"
         )
     bits = array.reshape(count, -1).view(np.uint32)
-    if bits[:, words:].any():
+    if bits.shape[1] > words and bits[:, words:].any():
         raise ProgramError(
             f"net {net}: got a payload of {bits.shape[1]} words, expected at most {words}; "
             f"declare the net with payload_bits={32 * bits.shape[1]}"

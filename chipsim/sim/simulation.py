@@ -116,6 +116,7 @@ class Simulation:
         self.probes = Probes(probes)
         self.stop_requested = False
         self._nothing_left = False
+        self._reached = -1
         self._leaves: list[int] = []
         self.timers: Timers | None = None
         self.watches = Watches(self)
@@ -347,22 +348,22 @@ class Simulation:
         times = np.array([[first], [gap]], dtype=np.int64)
         self.send(numbered(drafted, times, int(cores.tick[core]), self.sequence))
 
-    def drain(self, cores: NDArray[np.int32], tick: int, ticked: bool = True) -> Deliveries:
-        """Take the event packets of some cores and account them as consumed in ``tick``.
+    def drain(self, inboxes: NDArray[np.int32], tick: int, ticked: bool = True) -> Deliveries:
+        """Take the packets of some event inboxes and account them as consumed in ``tick``.
 
         ``ticked`` says whether that tick started the handlers, or only passed meanwhile.
         """
         self.synchronise()
         now = FOREVER - 1 if self._nothing_left else int(self.env.now)
-        taken = self.network.take(self.cores.inbox[cores], now)
+        taken = self.network.take(inboxes, now)
         if self.probes.on_deliveries:
             taken = self.probes.deliveries(taken)
         self.tracer.consumed(taken, tick, ticked)
         return taken
 
-    def drain_memory(self, inbox: int, now_ps: int) -> Deliveries:
+    def drain_memory(self, inbox: NDArray[np.int32], now_ps: int) -> Deliveries:
         """Take an endpoint's memory packets at ``now_ps``, which the network has reached."""
-        taken = self.network.take(np.array([inbox], dtype=np.int32), now_ps)
+        taken = self.network.take(inbox, now_ps)
         self.tracer.consumed(taken, None)
         return taken
 
@@ -383,9 +384,12 @@ class Simulation:
         """Bring the lazy network up to now."""
         if self.network.lazy:
             now = int(self.env.now)
+            if now == self._reached:
+                return  # whatever was sent since then leaves later
             reached = self.network.advance(now)
             while reached < now:
                 reached = self.network.advance(now)
+            self._reached = now
 
     def script_left(self, core: int) -> int:
         """Return how many of a core's sends have not been accepted."""

@@ -66,7 +66,7 @@ class StepGroup:
         row = self.row_of[core]
         self._left[row] = self._total[row] = ticks
         done = self._done[row] = self.simulation.env.event()
-        self._refresh()
+        self._stale = True  # many join at one instant: the next tick looks once
         simulation = self.simulation
         following = simulation.cores.tick.item(core) + 1
         if simulation.tick_time(core, following) <= simulation.env.now:
@@ -108,6 +108,8 @@ class StepGroup:
 
         The simulation has settled all cores before.
         """
+        if self._stale:
+            self._refresh()
         rows = self._active
         simulation = self.simulation
         if not len(rows) or simulation.timers is not None:
@@ -141,8 +143,10 @@ class StepGroup:
         return True
 
     def _refresh(self) -> None:
+        self._stale = False
         self._active = np.flatnonzero(self._left > 0).astype(np.int32)
         self._active_cores = self.cores[self._active]
+        self._active_inboxes = self.simulation.cores.inbox[self._active_cores]
 
     def _when_free(self, row: int) -> None:
         """Run a late row as soon as its handler has ended."""
@@ -177,11 +181,14 @@ class StepGroup:
         tick: int,
         now: int,
     ) -> None:
+        inboxes = self._active_inboxes
+        if cores is not self._active_cores:
+            inboxes = self.simulation.cores.inbox[cores]
         call = StepCall(
             rows=rows,
             tick=tick,
             step=step,
-            inbox=self.simulation.drain(cores, tick),
+            inbox=self.simulation.drain(inboxes, tick),
             start_ps=now,
             counts=np.zeros((len(rows), len(self._costs)), dtype=np.int64),
         )

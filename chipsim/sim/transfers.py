@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chipsim.errors import NetworkError, ProgramError
 from chipsim.machine.model import EndpointKind
 from chipsim.machine.routes import unicast
-from chipsim.network.api import PAYLOAD_WORDS
+from chipsim.network.api import PAYLOAD_WORDS, PlainSends
 from chipsim.network.instant import ring
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.expand import train
@@ -191,6 +191,49 @@ class Transfers:
         key = 2 * transfer.number + 1
         now = int(self.simulation.env.now) if now is None else now
         self._send_memory(source, target, key, transfer.net, rows, first_ps, gap_ps, now)
+
+    def send_trains(
+        self,
+        source: int,
+        trains: Sequence[tuple[int, Transfer, NDArray[np.uint32], int]],
+        gap_ps: int,
+    ) -> None:
+        """Do :meth:`send_flits` for several (target, transfer, rows, first time [ps]) at once."""
+        simulation = self.simulation
+        flits = np.array([len(rows) for _, _, rows, _ in trains], dtype=np.int64)
+        count = int(flits.sum())
+        if not count:
+            return
+        # Port, vertex and tick are the same for all; the others differ from train to train.
+        each = np.array(
+            [
+                (first, self._leg(source, target), 2 * transfer.number + 1, transfer.net)
+                for target, transfer, _, first in trains
+            ],
+            dtype=np.int64,
+        )
+        first_ps, route, key, net = np.repeat(each, flits, axis=0).T
+        vertex = simulation.vertex_at.get(source, -1)
+        first_seq = simulation.sequence.item(vertex)
+        simulation.sequence[vertex] = first_seq + count
+        tick = simulation.clock.tick_at(int(simulation.env.now))
+        before = np.repeat(np.cumsum(flits) - flits, flits)
+        simulation.send(
+            PlainSends(
+                np.full(count, self._dma_port[source], dtype=np.int32),
+                first_ps.copy(),
+                np.full(count, gap_ps, dtype=np.int64),
+                route.astype(np.int32),
+                np.full(count, vertex, dtype=np.int32),
+                np.arange(first_seq, first_seq + count, dtype=np.int64),
+                (key & 0xFFFFFFFF).astype(np.uint32),
+                np.concatenate([rows for _, _, rows, _ in trains]),
+                net.astype(np.int32),
+                np.full(count, tick, dtype=np.int32),
+                (np.arange(count) - before).astype(np.int32),
+            ),
+            by_software=False,
+        )
 
     def _send_memory(
         self,

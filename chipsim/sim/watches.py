@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -66,12 +67,10 @@ class Watches:
             time = int(simulation.env.now) if now is None else now
             at(simulation.env, time, DEVICE, lambda: action(time))
             return
-        self._armed.setdefault((INBOX, inbox), []).append(
-            lambda time: self._as_device(time, action)
-        )
+        self._armed.setdefault((INBOX, inbox), []).append(partial(self._as_device, action))
         simulation.network.watch_inbox(inbox, count)
 
-    def _as_device(self, time: int, action: Callable[[int], None]) -> None:
+    def _as_device(self, action: Callable[[int], None], time: int) -> None:
         """Call ``action(time)`` at ``time``, to which the network has just come.
 
         Where SimPy has nothing to do up to then the action need not go through its queue: whatever
@@ -95,6 +94,7 @@ class Watches:
 
     def notify(self, kind: int, index: int, time_ps: int) -> None:
         """Do what waits for a watch; networks call it (:data:`chipsim.network.api.Notify`)."""
-        time = max(time_ps, int(self.simulation.env.now))
+        now = int(self.simulation.env.now)
+        time = time_ps if time_ps > now else now
         for schedule in self._armed.pop((kind, index), []):
             schedule(time)

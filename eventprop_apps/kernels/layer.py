@@ -172,7 +172,9 @@ def _backward(
 def _steps(step: int | NDArray[Any], rows: Longs) -> Longs:
     if isinstance(step, np.ndarray):
         return np.ascontiguousarray(step, np.int64)
-    return np.full(rows.size, step, np.int64)
+    steps = np.empty(rows.size, np.int64)
+    steps.fill(step)
+    return steps
 
 
 @compiled
@@ -219,6 +221,7 @@ def forward_rows(
     rows: ArrayLike,
     in_ptr: ArrayLike,
     in_index: ArrayLike,
+    ops: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     """Do forward step ``step`` of ``rows``.
 
@@ -237,6 +240,8 @@ def forward_rows(
     in_index : array_like of int
         Their input lines, ascending within a row. They act now, and are recorded as spikes of
         step i - 1: so a late spike counts as one of the step before the one that drains it.
+    ops : ndarray, shape (len(rows), len(OPERATIONS) or more), int64, optional
+        Zeros, where the operations are counted; made if None.
 
     Returns
     -------
@@ -256,7 +261,8 @@ def forward_rows(
     ptr = np.ascontiguousarray(in_ptr, np.int64)
     index = np.ascontiguousarray(in_index, np.int32)
     _check("forward_rows", ptr, at, index, state.n_in, "input lines")
-    ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+    if ops is None:
+        ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
     out_ptr, out = _forward(
         state.weights, state.neuron, state.spikes, state.spike_values, state.inputs, state.counts,
         factors, _steps(step, at), at, ptr, index, ops,
@@ -320,6 +326,7 @@ def backward_rows(
     *,
     want_errors: bool = True,
     first_line: int = 0,
+    ops: NDArray[np.int64] | None = None,
 ) -> tuple[
     NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[Any], NDArray[np.int64]
 ]:
@@ -339,6 +346,8 @@ def backward_rows(
         False for the lowest layer, which nobody asks for errors.
     first_line : int
         Answer input lines from this one on; of a recurrent lowest layer only its own neurons.
+    ops : ndarray, optional
+        As in `forward_rows`.
 
     Returns
     -------
@@ -358,7 +367,8 @@ def backward_rows(
     ``dW -= tau_s lambda_I[i] x S_below[i]``; then the errors.
     """
     at = np.ascontiguousarray(rows, np.int64)
-    ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+    if ops is None:
+        ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
     ptr, index, step, value = _backward(
         state.weights, state.neuron, state.spikes, state.spike_values, state.inputs,
         state.input_errors, state.counts, state.gradient, factors, _steps(i, at), at,

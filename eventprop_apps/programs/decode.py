@@ -28,6 +28,15 @@ def row_pointers(row: I32, rows: int) -> I64:
 
 
 @compiled
+def same_step(step: I64) -> int:
+    """Return the step that all rows are at, or -1 if they differ."""
+    for i in range(1, len(step)):
+        if step[i] != step[0]:
+            return -1
+    return int(step[0])
+
+
+@compiled
 def count_rows(counts: I64, column: int, row: I32) -> None:
     """Add to ``counts[:, column]`` how often each row position occurs."""
     for i in range(len(row)):
@@ -37,7 +46,7 @@ def count_rows(counts: I64, column: int, row: I32) -> None:
 @compiled
 def decode_spikes(
     row: I32, net: I32, key: U32, nets: NDArray[np.bool_], parity: int, low: int
-) -> tuple[I32, I64]:
+) -> tuple[I32, I32]:
     """Return (row position, neuron) of the packets on ``nets`` with the batch's parity.
 
     A key has the neuron in its ``low`` lowest bits, and the parity above.
@@ -46,7 +55,7 @@ def decode_spikes(
     for i in range(len(row)):
         count += nets[net[i]] and (key[i] >> low) & 1 == parity
     out = np.empty(count, np.int32)
-    neuron = np.empty(count, np.int64)
+    neuron = np.empty(count, np.int32)
     count = 0
     for i in range(len(row)):
         if nets[net[i]] and (key[i] >> low) & 1 == parity:

@@ -41,7 +41,7 @@ def pointers(row: NDArray[Any], rows: int) -> Ints:
 
 def spikes_of(
     inbox: Deliveries, key: SpikeKey, is_spike: NDArray[np.bool_], parity: int, strays: Strays
-) -> tuple[NDArray[np.int32], Ints]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return (row position, neuron) of the spikes of this batch; the rest is counted.
 
     Parameters

@@ -30,7 +30,7 @@ from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
-from eventprop_apps.programs.decode import count_rows, senders
+from eventprop_apps.programs.decode import count_rows, same_step, senders
 from eventprop_apps.programs.inbox import Strays, pointers
 from eventprop_apps.programs.plan import (
     BACKWARD_BARRIER,
@@ -94,8 +94,8 @@ class LayerKernel(Kernel):
 
     def step(self, call: StepCall) -> None:
         """Do the forward or backward step that each row is at."""
-        local = int(call.step[0])
-        if (call.step != local).any():
+        local = same_step(call.step)
+        if local < 0:
             raise ProgramError(
                 f"layer {self.layer}: rows of one call are at different steps of their batch; "
                 "batches must begin together"
@@ -118,8 +118,9 @@ class LayerKernel(Kernel):
             reset_rows(self.state, rows)
         position, line = self.spikes_in.take(call.inbox, self.parity, self.strays)
         ptr = pointers(position, len(rows))
-        out_ptr, out, ops = forward_rows(self.state, self.factors, step, rows, ptr, line)
-        call.counts[:, : len(OPERATIONS)] += ops
+        out_ptr, out, _ = forward_rows(
+            self.state, self.factors, step, rows, ptr, line, ops=call.counts
+        )
         if len(out) and self.spikes_out is not None:
             sender, tag = senders(out_ptr, rows, self.sample)
             neuron = out + self.block.first if self.block.first else out
@@ -160,10 +161,10 @@ class LayerKernel(Kernel):
             call.counts[:, : len(OPERATIONS)] += ops
         first_line = 0 if self.errors_below is not None else self.lines_below
         wanted = self.errors_below is not None or self.errors_own is not None
-        ptr, index, at_step, error, ops = backward_rows(
-            self.state, self.factors, step, rows, want_errors=wanted, first_line=first_line
-        )
-        call.counts[:, : len(OPERATIONS)] += ops
+        ptr, index, at_step, error, _ = backward_rows(
+            self.state, self.factors, step, rows, want_errors=wanted, first_line=first_line,
+            ops=call.counts,
+        )  # fmt: skip
         self._send_errors(call, ptr, index, at_step, error)
 
     def _send_errors(

@@ -121,16 +121,16 @@ class SampleFeeder:
         job = self.plan.job(number)
         if job is None:
             return
-        host = simulation.host
-        buffer = number % 2
+        sample, label = f"sample{number % 2}", f"target{number % 2}"
+        writes, names = [], []
+        numbers = job.samples.tolist()
         for replica, (events, target) in enumerate(zip(job.events, job.targets, strict=True)):
-            label = f"sample {int(job.samples[replica])} of job {number} for replica {replica}"
-            self._transfers[number, replica, "input"] = host.write(
-                self.inputs[replica], f"sample{buffer}", 0, sample_words(events), label
-            )
-            self._transfers[number, replica, "loss"] = host.write(
-                self.losses[replica], f"target{buffer}", 0, target, label
-            )
+            text = f"sample {numbers[replica]} of job {number} for replica {replica}"
+            writes.append((self.inputs[replica], sample, 0, sample_words(events), text))
+            writes.append((self.losses[replica], label, 0, target, text))
+            names.extend([(number, replica, "input"), (number, replica, "loss")])
+        transfers = simulation.host.write_all(writes)
+        self._transfers.update(zip(names, transfers, strict=True))
 
     def wait(
         self, pe: ProcessingElement, number: int, replica: int, role: str
@@ -145,7 +145,7 @@ def sample_words(events: NDArray[np.int32]) -> NDArray[np.uint32]:
     """Return a sample's input spikes as words: their number, then ``step << 16 | line`` each."""
     words = np.empty(len(events) + 1, dtype=np.uint32)
     words[0] = len(events)
-    words[1:] = (events[:, 0].astype(np.uint32) << 16) | events[:, 1].astype(np.uint32)
+    words[1:] = (events[:, 0] << 16) | events[:, 1]
     return words
 
 

@@ -122,14 +122,13 @@ def write_row(
         payload[at, word] = (pair >> (32 * (word & 1))) & MASK_32
 
 
-@compiled
-def count_taken(directory: I64, inboxes: I32) -> int:
+@inlined
+def count_taken(net: State, inboxes: I32) -> int:
     """Return how many packets the inboxes hold together.
 
     A negative number is a refusal: -1 if events must grow first, -2 - row for an inbox that does
     not exist.
     """
-    net = opened(directory)
     if spare_events(net) < len(inboxes):
         return -1
     total = 0
@@ -159,15 +158,20 @@ def empty(net: State, inbox: int, now: int, order: I64, total: int) -> int:
 
 
 @compiled
-def take(directory: I64, inboxes: I32, now: int, total: int) -> tuple[I64, I32, U32, int]:
+def take(directory: I64, inboxes: I32, now: int) -> tuple[I64, I32, U32, int]:
     """Empty inboxes of what was delivered up to ``now``.
 
     Returns
     -------
     tuple
-        Columns of 64 and of 32 bit, payload, and how many rows of them count.
+        Columns of 64 and of 32 bit, payload, and how many rows of them count, or a refusal of
+        :func:`count_taken`.
     """
     net = opened(directory)
+    total = count_taken(net, inboxes)
+    if total < 0:
+        none = np.empty((0, WORDS), np.uint32)
+        return np.empty((LONGS, 0), np.int64), np.empty((INTS, 0), np.int32), none, total
     longs = np.empty((LONGS, total), np.int64)
     ints = np.empty((INTS, total), np.int32)
     payload = np.empty((total, WORDS), np.uint32)
@@ -186,5 +190,6 @@ def take(directory: I64, inboxes: I32, now: int, total: int) -> tuple[I64, I32, 
             write_row(net, copy, at, row, number >> 1, time, longs, ints, payload)
             end_leaves(net, net.copies[copy + PACKET], 1)
             free_copy(net, copy)
-    net.scalars[NEXT] = next_event_time(net)
+    if end > 0:
+        net.scalars[NEXT] = next_event_time(net)
     return longs, ints, payload, end

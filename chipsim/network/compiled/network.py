@@ -76,6 +76,13 @@ class Network:
         self._scalars = self._memory.state.scalars
         self._table = RouteTable(machine)
         self._drops_taken = 0
+        # What never changes, as lists: looked up at every watch and every look at a port.
+        held = self._memory.state
+        sinks = field(held.inboxes, at.INBOX_STRIDE, at.SINK_PORT)[: 2 * machine.endpoints]
+        self._has_inbox: list[bool] = (sinks != at.NONE).tolist()
+        feeders = field(held.ports, at.PORT_STRIDE, at.FEEDER)[: machine.ports]
+        sources = machine.port_kind == PortKind.SOURCE
+        self._feeder: list[int] = np.where(sources, feeders, at.NONE).tolist()
 
     # Routes and sending -------------------------------------------------------------------------
 
@@ -164,9 +171,11 @@ class Network:
         """
         scalars = self._scalars
         if until_ps < scalars.item(at.NEXT):
-            if until_ps > scalars.item(at.NOW):
-                scalars[at.NOW] = until_ps
-            return scalars.item(at.NOW)
+            now = scalars.item(at.NOW)
+            if until_ps <= now:
+                return now
+            scalars[at.NOW] = until_ps
+            return until_ps
         while True:
             status = run(self._directory, until_ps)
             if status == at.DONE:
@@ -186,6 +195,11 @@ class Network:
         scalars = self._scalars
         start, count = scalars.item(at.FIRED_START), scalars.item(at.FIRED_COUNT)
         scalars[at.FIRED_COUNT] = 0
+        if count == 1 and self._notify is not None:
+            code = self._memory.state.lists.item(start)
+            if not code & 1:  # nearly always: one inbox holds what was waited for
+                self._notify(INBOX, (code >> 1) // at.INBOX_STRIDE, scalars.item(at.NOW))
+                return
         fired = []
         for code in self._memory.state.lists[start : start + count].tolist():
             base = code >> 1
@@ -219,25 +233,25 @@ class Network:
                 f"{self._scalars.item(at.NOW)} ps; advance it until then first"
             )
         wanted = columns.plain(inboxes, np.int32)
-        total = inbox.count_taken(self._directory, wanted)
-        while total < 0:
-            if total < -1:
-                raise self._no_inbox(int(wanted[-2 - total]))
+        if len(wanted) == 1:
+            base = self._inbox(wanted.item(0))
+            if not self._memory.state.inboxes.item(base + at.COUNT):
+                return columns.no_deliveries()
+        longs, ints, payload, count = inbox.take(self._directory, wanted, now_ps)
+        while count < 0:
+            if count < -1:
+                raise self._no_inbox(int(wanted[-2 - count]))
             self._memory.grow_events(len(wanted))
-            total = inbox.count_taken(self._directory, wanted)
-        if total == 0:
+            longs, ints, payload, count = inbox.take(self._directory, wanted, now_ps)
+        if count == 0:
             return columns.no_deliveries()
-        longs, ints, payload, count = inbox.take(self._directory, wanted, now_ps, total)
         return columns.deliveries(longs, ints, payload, count)
 
     def _inbox(self, number: int) -> int:
         """Return the base of an inbox's record."""
-        if not 0 <= number < 2 * self.machine.endpoints:
+        if not 0 <= number < len(self._has_inbox) or not self._has_inbox[number]:
             raise self._no_inbox(number)
-        base = number * at.INBOX_STRIDE
-        if self._memory.state.inboxes.item(base + at.SINK_PORT) == at.NONE:
-            raise self._no_inbox(number)
-        return base
+        return number * at.INBOX_STRIDE
 
     def _no_inbox(self, number: int) -> NetworkError:
         name, endpoint = self.machine.name, number // 2
@@ -261,10 +275,9 @@ class Network:
 
     def _source(self, port: int) -> int:
         """Return the base of a source port's record."""
-        machine = self.machine
-        if not 0 <= port < machine.ports or machine.port_kind[port] != PortKind.SOURCE:
+        if not 0 <= port < len(self._feeder) or self._feeder[port] == at.NONE:
             raise self._no_source(port)
-        return self._memory.state.ports.item(port * at.PORT_STRIDE + at.FEEDER)
+        return self._feeder[port]
 
     def watch_accepted(self, port: int) -> None:
         """Arm: fire once, at the instant at which the port's script has been accepted whole."""
