@@ -1,8 +1,10 @@
 """Power over time, by part of the chip: the trace's counts times the machine's energy figures.
 
 The same figures and parts as the account at a run's end (:mod:`chipsim.sim.energy`), so the
-windows of a whole trace add up to it, but for ``dram``, whose bytes are not in the trace. Which of
-these figures are assumed is in the run's summary.
+windows of a whole trace add up to it. A run's data set ``power`` is that account itself, window by
+window, with every clock level and the DRAM's bytes; it is taken where counts cannot tell these.
+What is derived here from counts has one clock level and leaves ``dram`` out. Which of these figures
+are assumed is in the run's summary.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chipsim.machine.model import EndpointKind, Machine
@@ -43,7 +46,7 @@ def power_parts(
     -------
     dict of str to ndarray of float64, shape (windows,)
         ``uncore``, ``pe_sleep`` (both constant), ``pe_active``, and the parts of the channels'
-        classes. PEs run at the level that the machine starts at.
+        classes. PEs run at one level: the machine's, the low one where that changes with the load.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def power_parts(
         If the machine has no energy figures (synthetic ones).
     """
     figures = machine.description
-    level = figures.text("pe.levels.start")
+    level = _base_level(machine) or "low"
     pes = int(np.count_nonzero((machine.endpoint_kind == EndpointKind.PE) & machine.endpoint_alive))
     chips = 1 if machine.chips is None else int(machine.chips.alive.sum())
     length = np.maximum(length_ps, 1).astype(np.float64)
@@ -79,6 +82,30 @@ def by_class(machine: Machine, slot: I64, channel: I64, values: I64, slots: int)
     return total
 
 
+def _needs_account(run: Run) -> bool:
+    """Return whether counts cannot tell the power: DRAM in use, or clock levels that change."""
+    if "dram" in run.summary.get("energy_mj", {}):
+        return True
+    levels = pc.unique(run.read("ticks", ["level"])["level"])
+    return len(levels) > 1 or _base_level(run.machine) is None
+
+
+def _base_level(machine: Machine) -> str | None:
+    """Return the clock level of all PEs, None where it changes with the load."""
+    figures = machine.description
+    policy = figures.text("pe.dvfs") if "pe.dvfs" in figures else "start"
+    if policy == "start":
+        return figures.text("pe.levels.start")
+    return None if policy == "auto" else policy
+
+
+def _recorded(run: Run) -> pa.Table:
+    """Return the run's data set, with the names of parts as text."""
+    rows = run.read("power")
+    part = rows["part"].cast(pa.string())
+    return rows.set_column(rows.column_names.index("part"), "part", part)
+
+
 def power(run: Run) -> pa.Table:
     """Return the power of each part in each window of the trace.
 
@@ -94,6 +121,8 @@ def power(run: Run) -> pa.Table:
     UnknownFigureError
         If the machine has no energy figures.
     """
+    if "power" in run.datasets and _needs_account(run):
+        return _recorded(run)
     rows = run.channels
     end, start = rows["window_end_ps"].to_numpy(), rows["window_start_ps"].to_numpy()
     ends, first = np.unique(end, return_index=True)

@@ -119,12 +119,26 @@ def _searched(steps: Sequence[Summary] | None) -> str:
     return text
 
 
+_KINDS = {
+    "M": "  (measured)",
+    "D": "  (documented)",
+    "C": "  (from public code)",
+    "S": "  (simulated before silicon)",
+    "I": "  (inferred from measurements)",
+    "A": "  (assumed)",
+    "U": "  (set by the user)",
+}
+"""What a line of energy rests on, by the kind of its figure."""
+
+
 def _energy(summary: Summary) -> Iterator[Row]:
     parts = summary.get("energy_mj", {})
+    kinds = summary.get("energy_kinds", {})
     for part, value in parts.items():
         if part != "total":
             mark = _MARK if _energy_assumed(part, summary) else ""
-            yield part.replace("_", " "), f"{value:,.6g} mJ{mark}"
+            kind = _KINDS.get(kinds.get(part, ""), "")
+            yield part.replace("_", " "), f"{value:,.6g} mJ{mark}{kind}"
     if parts:
         total = parts.get("total", sum(parts.values()))
         yield "total", f"{total:,.6g} mJ"

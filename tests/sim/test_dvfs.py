@@ -223,3 +223,36 @@ def test_power_of_a_mix_of_states(level: str, busy: int, duty: float) -> None:
 def test_a_published_mix_lies_where_the_model_puts_it() -> None:
     """EGRU: 150 PEs, memory-bound, 0.39 W; asleep it would take 0.235 W, computing 0.425 W."""
     assert power_mw(150, "low", 0.25) < 390 < power_mw(150, "low", 1.0)
+
+
+# ------------------------------------------------------------------------------ what runs tell
+def test_power_over_time_adds_up_with_changing_levels(tmp_path: Path) -> None:
+    simulation = bursty("auto", trace=tmp_path / "t")
+    simulation.tracer.finish()
+    energy = account(simulation)["energy_mj"]
+    found = dict.fromkeys(energy, 0.0)
+    parts = list(energy)
+    for row in trace_rows(simulation, tmp_path / "t", "power"):
+        part = row["part"] if isinstance(row["part"], str) else parts[row["part"]]
+        found[part] += row["power_mw"] * (row["window_end_ps"] - row["window_start_ps"]) * 1e-12
+    assert found == pytest.approx(energy, rel=1e-9)
+
+
+def test_every_line_of_energy_says_what_it_rests_on() -> None:
+    def kinds(**settings: object) -> dict[str, str]:
+        def body(pe: Any) -> Any:
+            yield pe.next_tick()
+
+        simulation = scripted_simulation({"a": body}, settings=settings)
+        simulation.run()
+        return dict(account(simulation)["energy_kinds"])
+
+    found = kinds()
+    assert found == {
+        "uncore": "M",
+        "pe_sleep": "I",
+        "pe_active": "I",
+        "noc": "A",
+        "router": "A",
+    }
+    assert kinds(**{"energy.noc_bit_hop_pj": 0.3})["noc"] == "U"
