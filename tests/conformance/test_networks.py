@@ -1,4 +1,8 @@
-"""The compiled network against the reference: every picosecond, drop, hop and count."""
+"""The compiled network against the reference: every picosecond, drop, hop and count.
+
+Chip against off-chip, over drawn networks, losses and splits: tests/eventprop_chip/test_bitwise.py
+and test_forms.py.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -230,6 +231,7 @@ def _data(sends: Any) -> Any:
     return sends.key % 2 == 1
 
 
+@cache
 def _net(name: str) -> int:
     run = on_chip(ExchangeOptions("sharded", shards=3), OPTIMISERS["adam, clipped"])
     return int(run.simulation.net_index[name])

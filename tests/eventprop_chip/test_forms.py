@@ -41,7 +41,7 @@ def apart(form: Form, chip: Any, off: Any) -> list[str]:
 @pytest.mark.parametrize(
     "examples",
     [
-        pytest.param(60, id="some"),
+        pytest.param(40, id="some"),
         pytest.param(1500, id="many", marks=pytest.mark.nightly),
     ],
 )
