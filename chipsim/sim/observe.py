@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chipsim.trace.recorder import Recorder
 
 _MW_PER_MJ_PS = 1e12
+_HELD_SENDS = 8192
 
 
 class Observer:
@@ -51,6 +52,8 @@ class Observer:
         self._flits = np.zeros(channels, dtype=np.int64)
         self._energy_mj: dict[str, float] = {}
         self._open: dict[str, tuple[int, str, int]] = {}
+        self._sends: list[tuple[Sends, int]] = []
+        self._sends_held = 0
         nets = simulation.mapping.application.nets
         blocks = [simulation.mapping.keys.get(net.name) for net in nets]
         # Net -1 (a transfer no net was declared for) is the last entry.
@@ -78,6 +81,7 @@ class Observer:
 
     def flush(self, now: int) -> None:
         """Close the window that a batch is, unless windows are cut by time."""
+        self.hand_over_spikes()
         if self.writes and not self._sliced:
             self.window(now)
 
@@ -163,22 +167,38 @@ class Observer:
         """Write the spikes among some sends: one row each, however many packets it became."""
         if not self.writes or not len(sends):
             return
-        mine = self._is_spike[sends.net]
+        self._sends.append((sends, self.batch))
+        self._sends_held += len(sends)
+        if self._sends_held > _HELD_SENDS:
+            self.hand_over_spikes()
+
+    def hand_over_spikes(self) -> None:
+        """Hand the spikes among the sends that were held back to the recorder."""
+        if not self._sends:
+            return
+        held, self._sends, self._sends_held = self._sends, [], 0
+
+        def joined(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(sends, name) for sends, _ in held])
+
+        net, key, source, tag = (joined(name) for name in ("net", "key", "source", "tag"))
+        tick, earliest = joined("tick"), joined("earliest_ps")
+        batch = np.repeat(np.array([b for _, b in held]), [len(sends) for sends, _ in held])
+        mine = self._is_spike[net]
         # A spike to several quads, packet by packet, is several rows one after another.
-        again = (sends.key[1:] == sends.key[:-1]) & (sends.source[1:] == sends.source[:-1])
-        mine[1:] &= ~(again & (sends.tag[1:] == sends.tag[:-1]))
+        again = (key[1:] == key[:-1]) & (source[1:] == source[:-1]) & (tick[1:] == tick[:-1])
+        mine[1:] &= ~(again & (tag[1:] == tag[:-1]))
         if not mine.any():
             return
-        net = sends.net[mine]
-        offset = sends.key[mine].astype(np.int64) - self._base[net]
+        net = net[mine]
         self.recorder.spikes(
-            time_ps=sends.earliest_ps[mine],
-            vertex=sends.source[mine],
-            neuron=offset & self._mask[net],
+            time_ps=earliest[mine],
+            vertex=source[mine],
+            neuron=(key[mine].astype(np.int64) - self._base[net]) & self._mask[net],
             net=net,
-            tick=sends.tick[mine],
-            batch=self.batch,
-            sample=sends.tag[mine],
+            tick=tick[mine],
+            batch=batch[mine],
+            sample=tag[mine],
         )
 
     def recorded(self, pe: ProcessingElement, name: str, values: NDArray[Any]) -> None:

@@ -75,6 +75,8 @@ class Tracer:
         self.batch = -1
         self._held = np.zeros((len(PACKET_COLUMNS), HELD_ROWS), dtype=np.int64)
         self._rows_held = 0
+        self._backlog: list[tuple[Deliveries, tuple[int, ...]]] = []
+        self._backlog_rows = 0
         self.probe_dropped = 0
         self.packets_by_software = 0
         self._late = np.zeros(len(KINDS), dtype=np.int64)
@@ -93,6 +95,7 @@ class Tracer:
     @property
     def late(self) -> dict[str, int]:
         """Late packets by kind."""
+        self._hand_over_packets()
         return {kind: int(count) for kind, count in zip(KINDS, self._late, strict=True)}
 
     def enter(self, phase: str, batch: int) -> None:
@@ -129,26 +132,13 @@ class Tracer:
         count = len(taken)
         if not count:
             return
-        if not self.recorder.writes_packets and count <= HELD_ROWS:
-            self._hold(taken, DELIVERED, tick, ticked)
-            return
-        kind = self.kind_of_net[taken.net]
-        late = np.zeros(len(taken), dtype=np.bool_)
-        if tick is not None:
-            due = taken.tick + 1
-            late = self._ticked[kind] & ((due != tick) if ticked else (due < tick))
-            if late.any():
-                self._late += np.bincount(kind[late], minlength=len(KINDS))
-        self._record(taken, kind, late, DELIVERED, -1 if tick is None else tick)
+        self._hold(taken, DELIVERED, tick, ticked)
 
     def drops(self) -> None:
         """Account copies lost since the last call, and hand over what was held back."""
         lost = self.simulation.network.take_drops()
-        if len(lost) and not self.recorder.writes_packets and len(lost) <= HELD_ROWS:
+        if len(lost):
             self._hold(lost, DROPPED, None, False)
-        elif len(lost):
-            kind = self.kind_of_net[lost.net]
-            self._record(lost, kind, np.zeros(len(lost), dtype=np.bool_), DROPPED, -1)
         self.hand_over()
 
     def flush(self) -> None:
@@ -221,6 +211,13 @@ class Tracer:
         if self._rows_held + count > HELD_ROWS:
             self.hand_over()
         taker = MEMORY if tick is None else TICK if ticked else COURSE
+        if self.recorder.writes_packets or count > HELD_ROWS:
+            marks = (outcome, -1 if tick is None else tick, taker, self.phase, self.batch)
+            self._backlog.append((rows, marks))
+            self._backlog_rows += count
+            if self._backlog_rows > 2 * HELD_ROWS:
+                self._hand_over_packets()
+            return
         note_consumed(
             self._held, self._rows_held, self.kind_of_net, self._ticked, self._late,
             rows.net, rows.tick, rows.injected_ps, rows.time_ps, rows.hops, rows.waited_ps,
@@ -228,45 +225,56 @@ class Tracer:
         )  # fmt: skip
         self._rows_held += count
 
-    def _record(
-        self,
-        rows: Deliveries,
-        kind: NDArray[np.int8],
-        late: NDArray[np.bool_],
-        outcome: int,
-        tick: int,
-    ) -> None:
-        self.hand_over()
+    def _hand_over_packets(self) -> None:
+        """Hand rows with all their columns to the recorder, many calls' at once."""
+        if not self._backlog:
+            return
+        chunks, self._backlog, self._backlog_rows = self._backlog, [], 0
+
+        def joined(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(rows, name) for rows, _ in chunks])
+
+        marks = np.array([marks for _, marks in chunks], dtype=np.int64).T
+        sizes = [len(rows) for rows, _ in chunks]
+        outcome, tick, taker, phase, batch = np.repeat(marks, sizes, axis=1)
+        net, sent = joined("net"), joined("tick")
+        kind = self.kind_of_net[net]
+        due = sent + 1
+        late = self._ticked[kind] & np.where(taker == TICK, due != tick, due < tick)
+        late &= taker != MEMORY
+        self._late += np.bincount(kind[late], minlength=len(KINDS))
         counted = (
             kind,
-            rows.injected_ps,
-            rows.time_ps,
-            np.full(len(rows), outcome, dtype=np.int8),
-            rows.hops,
-            rows.waited_ps,
+            joined("injected_ps"),
+            joined("time_ps"),
+            outcome,
+            joined("hops"),
+            joined("waited_ps"),
             late,
         )
         columns = dict(zip(PACKET_COLUMNS, counted, strict=True))
         if not self.recorder.writes_packets:
             self.recorder.packets(**columns)
             return
+        source = joined("source")
         self.recorder.packets(
             **columns,
-            packet_source=rows.source,
-            packet_seq=rows.seq,
-            key=rows.key,
-            net=rows.net,
-            source=self._endpoint_of_vertex[rows.source],
-            destination=rows.endpoint,
-            phase=self.phase,
-            tick_sent=rows.tick,
+            packet_source=source,
+            packet_seq=joined("seq"),
+            key=joined("key"),
+            net=net,
+            source=self._endpoint_of_vertex[source],
+            destination=joined("endpoint"),
+            phase=phase,
+            tick_sent=sent,
             tick_consumed=tick,
-            batch=self.batch,
-            sample=np.where(self._ticked[kind], rows.tag, -1),
+            batch=batch,
+            sample=np.where(self._ticked[kind], joined("tag"), -1),
         )
 
     def hand_over(self) -> None:
-        """Hand what is held back to the recorder: packets (at level ``summary``), and sends."""
+        """Hand what is held back to the recorder: packets, and counts of sends."""
+        self._hand_over_packets()
         if self._sent.any():
             self.recorder.sends_by_kind(self._sent)
             self._sent[:] = 0
