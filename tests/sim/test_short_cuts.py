@@ -261,3 +261,23 @@ def test_plain_sends_are_sends() -> None:
     assert type(chosen) is Sends  # a selection need not be contiguous
     assert chosen.seq.tolist() == [2, 0]
     assert len(plain) == count
+
+
+def test_a_host_write_may_begin_within_a_flit(network: str) -> None:
+    memory = np.zeros(12, dtype=np.uint32)
+
+    def load(pe: Any) -> Any:
+        yield pe.wait(order[0])
+
+    simulation = scripted_simulation(
+        {"a": load, "host": None},
+        places={"host": (5, 7)},
+        sram={"a": {"data": 48}},
+        network=network,
+    )
+    simulation.pes["a"].sram.map("data", memory)
+    words = np.arange(1, 7, dtype=np.uint32)
+    order = [simulation.host.write(simulation.endpoint_of["a"], "data", 3, words, "a part")]
+    simulation.run()
+    assert memory.tolist() == [0, 0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0]
+    assert simulation.network.counters().sent == 3  # words 3, 4 to 7, and 8
