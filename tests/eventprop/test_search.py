@@ -13,6 +13,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chipsim.cli import search as command
@@ -52,6 +53,24 @@ def test_the_same_seed_gives_the_same_trials(whole: dict[str, Any], tmp_path: Pa
     assert json.loads(json.dumps(whole)) == whole  # plain values
     other = run(tmp_path / "b.db", 1, sets={"train.seed": 2})
     assert other["trials"][0]["loss.xi"] != rows[0]["loss.xi"]
+
+
+def test_digits_are_searched_on_training_images_held_out() -> None:
+    """A quarter of them; the test images are not looked at."""
+    sets = {"data.test_share": 0.9, "train.epochs": 1, "model.layers": [65, 8, 10]}
+    experiment: Any = resolve("digits", sets)
+    assert experiment.kind.search is not None
+    values = experiment.values
+    whole, test = values.samples()
+    train, held = values.search_samples()
+    assert (len(train), len(held)) == (len(whole) - round(len(whole) / 4), round(len(whole) / 4))
+    images = sorted(map(bytes, [*train.x, *held.x]))
+    assert images == sorted(map(bytes, whole.x)) and not set(images) & set(map(bytes, test.x))
+    spikes = sorted(map(bytes, np.swapaxes(held.events.dense(), 0, 1)))
+    every = np.swapaxes(whole.events.dense(), 0, 1)
+    own = {bytes(x): bytes(e) for x, e in zip(whole.x, every, strict=True)}
+    assert spikes == sorted(own[bytes(x)] for x in held.x)
+    assert len(list(learning_curve(values, 1))) == 1
 
 
 def test_a_value_is_what_training_gives(whole: dict[str, Any]) -> None:
