@@ -44,7 +44,8 @@ def figures(trial: Trial) -> dict[str, Any]:
     ``table_entries`` and ``table_entries_total`` count the largest routing table and all of them,
     minimised where the mapping holds minimised ones, else an entry per net and node;
     ``mean_latency_ns`` and ``max_latency_ns`` are those of an empty network, ``energy_nj`` is of
-    moved flits per tick; ``channel_cycle`` and ``can_deadlock`` are those of
+    moved flits per tick; ``again`` are the options that give this mapping once more, by name also
+    where ``best`` found it; ``channel_cycle`` and ``can_deadlock`` are those of
     :func:`chipsim.mapping.waiting.waiting`; ``by_phase`` has :data:`PHASE_FIGURES` of each phase.
     """
     mapping, metrics = trial.mapping, trial.metrics
@@ -63,6 +64,7 @@ def figures(trial: Trial) -> dict[str, Any]:
         "energy_nj": sum(total.energy_nj.values()),
         "replica_locality": metrics.replica_locality,
         "replica_hops": metrics.replica_hops,
+        "again": f"--place {mapping.placer} --route {mapping.router} --seed {mapping.seed}",
         **waiting(mapping).as_dict(),
         **last,
         "by_phase": {phase: _phase(flow) for phase, flow in metrics.by_phase.items()},

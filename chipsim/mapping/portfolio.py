@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from chipsim.errors import MappingError, PluginError, did_you_mean
 from chipsim.machine.model import Machine
-from chipsim.mapping.application import Application, Name
+from chipsim.mapping.application import Application
 from chipsim.mapping.fabric import MOST_SITES, fabric, unreachable
-from chipsim.mapping.placement.joint import place_for, score
-from chipsim.mapping.placement.swaps import Goal
+from chipsim.mapping.placement import multilevel_mix
+from chipsim.mapping.placement.joint import score
 from chipsim.mapping.strategies import Placer
 from chipsim.mapping.trial import Trial, attempt
 
 BEST = "best"
 OBJECTIVES = ("tree_hops", "max_link_load", "both")
-GOALS = {"tree_hops": Goal(1.0, 0.15), "max_link_load": Goal(0.4, 1.0), "both": Goal(1.0, 0.25)}
-"""Shares of hops and of link load while placing. Neither is 0: a placement that is a little longer
-and much cooler gives routers room, and the other figure should not run away."""
+PLACERS = {
+    "tree_hops": "multilevel_hops",
+    "max_link_load": "multilevel_load",
+    "both": "multilevel_mix",
+}
+"""The placer of each objective; a winner can be run again by its name and seed."""
 
 FALLBACK = ("hilbert", "hilbert_bfs", "rcm", "breadth_first", "sequential")
 """Tried where a machine is too large for annealing, or falls apart."""
@@ -42,8 +43,8 @@ def find(
     application : Application
     machine : Machine
     placer, router : str
-        Strategies by name; ``best`` places in two levels for the objective (as ``multilevel`` does)
-        and along the Hilbert curve, and routes by all of :data:`ROUTERS`.
+        Strategies by name; ``best`` places in two levels for the objective (:data:`PLACERS`) and
+        along the Hilbert curve, and routes by all of :data:`ROUTERS`.
     seed : int
     objective : str
         One of :data:`OBJECTIVES`; the other figure decides between equals, then the order of
@@ -52,7 +53,8 @@ def find(
     Returns
     -------
     Trial
-        With the winners' names; its times are the sums over all that was tried.
+        With the winners' names, which give the same mapping again with this seed; its times are
+        the sums over all that was tried.
 
     Raises
     ------
@@ -88,15 +90,11 @@ def _placed(
 ) -> list[Trial]:
     if placer != BEST:
         return [attempt(application, machine, placer, router, seed)]
-
-    def joint(app: Application, where: Machine, rng: np.random.Generator) -> dict[Name, int]:
-        return place_for(app, where, rng, GOALS[objective])
-
     simple = attempt(application, machine, FALLBACK[0], router, seed)
     known = fabric(machine)
     if known.sites <= MOST_SITES and not unreachable(known.distance):
         try:
-            return [simple, attempt(application, machine, "multilevel", router, seed, joint)]
+            return [simple, attempt(application, machine, PLACERS[objective], router, seed)]
         except MappingError:  # too large for annealing
             pass
     return [simple, *(attempt(application, machine, n, router, seed) for n in FALLBACK[1:])]
@@ -111,7 +109,7 @@ def _least(trials: list[Trial], objective: str) -> Trial:
     def cost(trial: Trial) -> tuple[float, float]:
         hops, load = trial.metrics.total.tree_hops, trial.metrics.total.max_link_load
         if objective == "both":
-            return score((hops, load), GOALS["both"]), hops
+            return score((hops, load), multilevel_mix.GOAL), hops
         return (hops, load) if objective == "tree_hops" else (load, hops)
 
     return min(trials, key=cost)

@@ -109,6 +109,9 @@ def test_best_is_no_worse_than_any_of_its_portfolio(
     for place in ("hilbert", "hilbert_bfs", "rcm", "sequential"):
         one = mapped(capsys, *words, "--place", place, "--route", "ner")
         assert best[objective] <= one[objective]  # type: ignore[operator]
+    again = mapped(capsys, *words[:3], *str(best["again"]).split())
+    times = ("place_s", "route_s")
+    assert {**again, **dict.fromkeys(times)} == {**best, **dict.fromkeys(times)}
 
 
 def test_tables_partitions_figures_by_phase_and_pictures(

@@ -89,7 +89,9 @@ def place_for(
         _on_sites(known, part, count, rng, goal) for part, count in _parts(known, movable, rng)
     ]
     found.sort(key=lambda candidate: candidate.cost)
-    found = [_again(candidate, rng, goal) for candidate in found[:KEPT]]
+    unlike = {round(candidate.cost, 9): candidate for candidate in reversed(found)}
+    kept = sorted(unlike.values(), key=lambda candidate: candidate.cost)[:KEPT]
+    found = [_again(candidate, rng, goal) for candidate in kept]
     if found:
         ends.append(_spread(known, min(found, key=lambda candidate: candidate.cost)))
     best = min(ends, key=lambda held: score(known.board.cost(held), goal))
@@ -129,7 +131,9 @@ def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I
             if np.bincount(part[movable], minlength=count).max() <= size:
                 tries.append(polished(known.board.groups, part, room, rng, 120.0, 1.5))
         tries.sort(key=lambda item: item[1])
-        found += [(part, count) for part, _ in tries[:2]]
+        # Regular graphs come out alike from every seed: what is no better is not placed again.
+        kept = {cost: part for part, cost in reversed(tries[:2])}
+        found += [(kept[cost], count) for cost in sorted(kept)]
     return found
 
 
