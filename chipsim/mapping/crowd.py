@@ -25,7 +25,8 @@ def with_pes_per_tile(machine: Machine, count: int) -> Machine:
     Parameters
     ----------
     machine : Machine
-        A mesh or torus with one PE a tile, or a machine that has ``count`` a tile already.
+        A mesh or torus with one PE a tile, or a machine that has ``count`` a tile already; or a
+        board or torus of chips, on which PEs are counted by chip.
     count : int
         At least 1.
 
@@ -43,12 +44,12 @@ def with_pes_per_tile(machine: Machine, count: int) -> Machine:
     """
     if not 1 <= count <= MOST_PES:
         raise MappingError("PEs per chip", [f"got {count}; expected an integer of 1 to {MOST_PES}"])
+    if machine.chips is not None and len(machine.chips) > 1:
+        return _of_board(machine, count)
     pes = machine.endpoint_kind == EndpointKind.PE
     has = int(machine.endpoint_index[pes].max(initial=0)) + 1
     if has == count:
         return machine
-    if machine.chips is not None and count < len(machine.pes()) / len(machine.chips):
-        return _fewer(machine, count)
     if has != 1 or not pes.all() or "torus" not in machine.extras:
         raise MappingError(
             "PEs per chip",
@@ -105,6 +106,17 @@ def _crowded(machine: Machine, count: int) -> Machine:
         endpoint_dma_port=np.tile(machine.endpoint_dma_port, count),
         endpoint_sink=ends(machine.endpoint_sink, new_sink),
     )
+
+
+def _of_board(machine: Machine, count: int) -> Machine:
+    """Return a board or torus of chips on which applications get ``count`` PEs of each chip."""
+    most = int(np.bincount(machine.endpoint_chip[machine.pes()]).max(initial=0))
+    if count > most:
+        raise MappingError(
+            "PEs per chip",
+            [f"{machine.name} has {most} PEs for applications on a chip, got {count}; give less"],
+        )
+    return machine if count == most else _fewer(machine, count)
 
 
 def _fewer(machine: Machine, count: int) -> Machine:

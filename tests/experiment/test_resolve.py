@@ -167,7 +167,7 @@ def test_the_shipped_file_is_a_file_like_any_other() -> None:
         (
             "optimizer.name",
             "rmsprop",
-            "got 'rmsprop' (text), expected one of 'adam', 'adamw' or 'sgd'",
+            "got 'rmsprop' (text), expected one of 'adam', 'adamw', 'sgd'",
         ),
         ("model.factors", "Exp", "got 'Exp' (text), expected one of 'exp', 'euler'"),
         ("model.layers", 5, "got 5 (integer), expected a list of at least 2 integers from 1 to"),
@@ -347,6 +347,6 @@ def test_the_trace_section_makes_the_recorder(tmp_path: Path) -> None:
         start_ps=500_000_000, last_batch=3, kinds=("error",), vertices=(4,)
     )
     recorder.close()
-    assert sorted(path.name for path in tmp_path.iterdir())[1] == "packets.parquet"
+    assert (tmp_path / "packets.parquet").is_dir()
     with pytest.raises(TraceError, match=r"give one with --out DIR"):
         make_recorder(section, None, KINDS)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Name
+from chipsim.mapping.fabric import fabric, unreachable
 from chipsim.mapping.placement import hilbert
 from chipsim.mapping.placement.clusters import clustered, coarse, polished
 from chipsim.mapping.placement.curve import hilbert_sites
@@ -61,6 +62,8 @@ def place_for(
 ) -> dict[Name, int]:
     """Return a placement with little of what ``goal`` weighs.
 
+    Where the machine falls apart it is the Hilbert placement.
+
     Parameters
     ----------
     application : Application
@@ -79,6 +82,8 @@ def place_for(
     trees of a vertex).
     """
     begun = hilbert.place(application, machine, rng)
+    if unreachable(fabric(machine).distance):
+        return begun
     known = swaps(application, machine)
     holder = known.holder(begun)
     movable = np.sort(holder[holder >= 0])

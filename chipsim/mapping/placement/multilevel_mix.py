@@ -31,7 +31,7 @@ def place(application: Application, machine: Machine, rng: np.random.Generator) 
     Raises
     ------
     MappingError
-        If the machine has too few PEs, falls apart, or is too large for annealing.
+        If the machine has too few PEs or is too large for annealing.
 
     Notes
     -----
