@@ -39,6 +39,7 @@ class Transfers:
         self.simulation = simulation
         self.open: dict[int, Transfer] = {}
         self._count = 0
+        self._pe_at = {pe.endpoint: pe for pe in simulation.pe_list}
         self._dma_port = simulation.machine.endpoint_dma_port.tolist()
         self._memories: dict[int, MemoryPort] = {}
         self._engines: dict[int, DmaEngine] = {}
@@ -71,7 +72,7 @@ class Transfers:
             dram = MemorySettings.dram(figures)
             store = Sram(machine.endpoint_label(endpoint), dram.nbytes)
             return MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
-        pe = next((pe for pe in self.simulation.pe_list if pe.endpoint == endpoint), None)
+        pe = self._pe_at.get(endpoint)
         if pe is None:
             raise ProgramError(
                 f"{machine.endpoint_label(endpoint)} has no memory that could be read or written: "
