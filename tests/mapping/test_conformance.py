@@ -28,9 +28,10 @@ from chipsim.mapping.walk import Walker
 from tests.mapping.helpers import machine, replicas
 
 MACHINES = ("spinnaker2", "mesh-8x8", "mesh-8x8:xy", "torus-6x5", "holes")
+SIMULATES = "in_the_loop"
+"""Simulates hundreds of placements an application: in the nightly run only."""
 PAIRS = [
-    # in_the_loop simulates hundreds of placements an application: tests/sweep has it.
-    *((name, "default") for name in strategies.names("placer") if name != "in_the_loop"),
+    *((name, "default") for name in strategies.names("placer") if name != SIMULATES),
     *(("random", router) for router in strategies.names("router") if router != "default"),
     ("hilbert", "ner"),
 ]
@@ -106,7 +107,10 @@ def conforms(mapping: Mapping) -> None:
 
 
 @pytest.mark.parametrize("name", MACHINES)
-@pytest.mark.parametrize(("placer", "router"), PAIRS)
+@pytest.mark.parametrize(
+    ("placer", "router"),
+    [*PAIRS, pytest.param(SIMULATES, "default", marks=pytest.mark.nightly)],
+)
 @settings(max_examples=6)
 @given(application=applications(), transport=st.sampled_from(TRANSPORTS), seed=st.integers(0, 99))
 def test_every_strategy_conforms(

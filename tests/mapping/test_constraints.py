@@ -52,7 +52,11 @@ def wounded() -> Machine:
 
 
 @pytest.mark.parametrize(
-    "placer", [name for name in strategies.names("placer") if name != "in_the_loop"]
+    "placer",
+    [
+        pytest.param(name, marks=pytest.mark.nightly) if name == "in_the_loop" else name
+        for name in strategies.names("placer")
+    ],
 )
 def test_every_placer_keeps_constraints(placer: str) -> None:
     application = graph(together=((0, 9, 17), (17, 4)), apart=((0, 1, 2, 3), (5, 9)))
