@@ -20,8 +20,6 @@ takes too:
   ff:n=64,layers=4,reverse=1  conv:size=8,layers=3  replicas:n=16,layers=4,copies=4
   rgg:n=256  ws:n=256"""
 
-LIMITS = ("neurons", "fan_in", "sram_bytes", "cycles_per_tick")
-
 
 @dataclass(frozen=True)
 class Subject:

@@ -7,7 +7,6 @@ tables. What code takes is not known here, so its use is None.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,13 +63,3 @@ def sram_table(simulation: Simulation) -> list[SramUse]:
         ]
         rows += [SramUse(pe.vertex, place, *region) for region in regions]
     return rows
-
-
-def sram_text(rows: Sequence[SramUse]) -> str:
-    """Return the table as text: a line per PE and region."""
-    lines = [f"{'vertex':16s} {'place':14s} {'region':14s} {'used':>8s} {'limit':>8s}"]
-    for row in rows:
-        used = "-" if row.used_bytes is None else str(row.used_bytes)
-        limit = "-" if row.limit_bytes is None else str(row.limit_bytes)
-        lines.append(f"{row.vertex:16s} {row.place:14s} {row.region:14s} {used:>8s} {limit:>8s}")
-    return "\n".join(lines)
