@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import Field
 
 from chipsim.errors import DataError, did_you_mean
-from chipsim.experiment.kinds import ExperimentKind, Progress, SearchOptions
+from chipsim.experiment.kinds import Experiment, ExperimentKind, Progress, SearchOptions
 from chipsim.experiment.model import (
     Count,
     ExperimentModel,
@@ -26,7 +26,6 @@ from eventprop_apps.sections import (
 )
 
 if TYPE_CHECKING:
-    from chipsim.experiment.resolve import Experiment
     from chipsim.machine.model import Machine
     from chipsim.mapping.application import Application
     from chipsim.trace.rundir import RunDirectory

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from chipsim.errors import ChipsimError, DataError, PluginError
-from chipsim.experiment.kinds import Progress, SearchOptions
+from chipsim.experiment.kinds import Experiment, Progress, SearchOptions
 from chipsim.experiment.model import flatten
-from chipsim.experiment.resolve import Experiment
 from chipsim.seeds import derive
 from eventprop_apps.experiment import TrainingModel
 from eventprop_apps.offchip.weights import save_weights

@@ -17,8 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.experiment.kinds import Progress
-from chipsim.experiment.resolve import Experiment
+from chipsim.experiment.kinds import Experiment, Progress
 from chipsim.experiment.tracing import make_recorder
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine

@@ -1,8 +1,15 @@
 """Experiments: files and settings in, checked values out."""
 
-from chipsim.experiment.kinds import ExperimentKind, Progress, Run, find_kind, names
+from chipsim.experiment.kinds import (
+    Experiment,
+    ExperimentKind,
+    Progress,
+    Run,
+    find_kind,
+    names,
+)
 from chipsim.experiment.model import ExperimentModel, Section
-from chipsim.experiment.resolve import Experiment, resolve, validate
+from chipsim.experiment.resolve import resolve, validate
 
 __all__ = [
     "Experiment",

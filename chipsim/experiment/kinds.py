@@ -1,4 +1,5 @@
-"""What an experiment is: a default file, a schema and a function; found by its name.
+"""What an experiment is: a kind (a default file, a schema and a function, found by its name) and
+the values of one.
 
 Packages bring experiments by an entry point of the group ``chipsim.experiments`` that names an
 :class:`ExperimentKind`.
@@ -6,23 +7,27 @@ Packages bring experiments by an entry point of the group ``chipsim.experiments`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from chipsim import registry
 from chipsim.errors import PluginError
-from chipsim.experiment.model import ExperimentModel
+from chipsim.experiment.model import SECTIONS, ExperimentModel
 
 if TYPE_CHECKING:
-    from chipsim.experiment.resolve import Experiment
     from chipsim.machine.model import Machine
     from chipsim.mapping.application import Application
     from chipsim.trace.rundir import RunDirectory
 
 GROUP = "chipsim.experiments"
+
+KIND_KEY = "experiment"
+"""The key of a file, outside the sections, that names its kind."""
 
 Progress = Callable[[Mapping[str, Any]], None]
 """Called now and then (at least once an epoch) with named values: ``epoch``, ``accuracy``…
@@ -104,6 +109,59 @@ class ExperimentKind:
     run: Run
     search: Search | None = None
     application: Applied | None = None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A checked experiment.
+
+    Attributes
+    ----------
+    kind : ExperimentKind
+    source : str
+        The name or file that it was read from.
+    values : ExperimentModel
+        All settings, of the kind's own model.
+    """
+
+    kind: ExperimentKind
+    source: str
+    values: ExperimentModel
+
+    @property
+    def name(self) -> str:
+        """The kind's name."""
+        return self.kind.name
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.values.train.seed
+
+    def table(self) -> dict[str, Any]:
+        """Return every setting as nested tables, in the order of files.
+
+        ``resolve`` of a file that holds it gives an equal experiment.
+        """
+        dumped = self.values.model_dump(exclude_none=True)
+        order = [name for name in SECTIONS if name in dumped]
+        order += [name for name in dumped if name not in order]
+        return {KIND_KEY: self.name, **{name: dumped[name] for name in order}}
+
+    def comments(self) -> dict[str, str]:
+        """Return what each section and field means, by dotted path."""
+        return dict(_descriptions(self.kind.model))
+
+
+def _descriptions(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            about = (inner.__doc__ or "").strip().split("\n\n")[0]
+            yield f"{prefix}{name}", about
+            yield from _descriptions(inner, f"{prefix}{name}.")
+        elif field.description:
+            yield f"{prefix}{name}", field.description
 
 
 def names() -> tuple[str, ...]:

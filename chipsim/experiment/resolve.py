@@ -4,62 +4,16 @@ from __future__ import annotations
 
 import tomllib
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from chipsim.errors import ChipsimError, ExperimentError, ProblemsError, did_you_mean
-from chipsim.experiment.kinds import ExperimentKind, find_kind, names
-from chipsim.experiment.model import NAME_MAX, SECTIONS, ExperimentModel, flatten
+from chipsim.experiment.kinds import KIND_KEY, Experiment, ExperimentKind, find_kind, names
+from chipsim.experiment.model import NAME_MAX, ExperimentModel, flatten
 from chipsim.experiment.problems import merged, sentences, set_path, shown
-
-KIND_KEY = "experiment"
-"""The key of a file, outside the sections, that names its kind."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A checked experiment.
-
-    Attributes
-    ----------
-    kind : ExperimentKind
-    source : str
-        The name or file that it was read from.
-    values : ExperimentModel
-        All settings, of the kind's own model.
-    """
-
-    kind: ExperimentKind
-    source: str
-    values: ExperimentModel
-
-    @property
-    def name(self) -> str:
-        """The kind's name."""
-        return self.kind.name
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return self.values.train.seed
-
-    def table(self) -> dict[str, Any]:
-        """Return every setting as nested tables, in the order of files.
-
-        ``resolve`` of a file that holds it gives an equal experiment.
-        """
-        dumped = self.values.model_dump(exclude_none=True)
-        order = [name for name in SECTIONS if name in dumped]
-        order += [name for name in dumped if name not in order]
-        return {KIND_KEY: self.name, **{name: dumped[name] for name in order}}
-
-    def comments(self) -> dict[str, str]:
-        """Return what each section and field means, by dotted path."""
-        return dict(_descriptions(self.kind.model))
 
 
 def resolve(
@@ -243,14 +197,3 @@ def _placer_problems(section: object) -> list[str]:
 
     known = strategies.names("placer")
     return [] if name in known else [f"mapping.placer: unknown {name!r}{did_you_mean(name, known)}"]
-
-
-def _descriptions(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            about = (inner.__doc__ or "").strip().split("\n\n")[0]
-            yield f"{prefix}{name}", about
-            yield from _descriptions(inner, f"{prefix}{name}.")
-        elif field.description:
-            yield f"{prefix}{name}", field.description
