@@ -42,8 +42,8 @@ ROWS = (
     Row("replicas:n=16,layers=4,copies=4", "s2chip", 1092, 52),
     Row("rgg:n=256", "spinnaker1-48", 1266, 67),
     Row("rgg:n=512", "spinnaker1-48", 2797, 74),
-    Row("rgg:n=1024", "hex-torus-12x12", 10221, 117),
-    Row("ff:n=1024,layers=8,reverse=1", "hex-torus-12x12", 157943, 1870),
+    Row("rgg:n=1024", "spinnaker1-torus-12x12", 10221, 117),
+    Row("ff:n=1024,layers=8,reverse=1", "spinnaker1-torus-12x12", 157943, 1870),
 )
 
 

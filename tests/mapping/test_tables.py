@@ -112,6 +112,25 @@ def test_best_is_no_longer_than_either() -> None:
         assert lengths["best"] == min(lengths.values())
 
 
+@pytest.mark.parametrize(
+    ("graph", "published"),
+    [
+        ("ff:n=512,layers=4", 14),
+        ("ff:n=512,layers=4,reverse=1", 24),
+        ("ff:n=512,layers=16,reverse=1", 11),
+    ],
+)
+def test_ordered_covering_alone_is_as_short_as_published_on_wide_layers(
+    graph: str, published: int
+) -> None:
+    """Several covered entries tie for the fewest bits there; all of them must have a say."""
+    board = with_pes_per_tile(machine("spinnaker1-48"), 16)
+    mapping = map_application(generate(graph), board, "hilbert", "ner")
+    short = minimise_tables(make_tables(mapping), method="ordered_covering")
+    check(mapping, short)
+    assert max(map(len, short.values())) <= published
+
+
 def test_minimisation_stops_at_the_target_and_says_where_it_cannot() -> None:
     mapping = mapped("ff:n=128,layers=4,reverse=1", "holes")
     tables = make_tables(mapping)

@@ -42,7 +42,8 @@ def ordered_covering(
     the largest set of entries of one route, and puts it before all entries of at least its
     generality: an entry is left out if one that it would move behind matches some of its keys, and
     as many more are left out as it takes that the merged entry matches no key that entries below
-    it were made for. Ties go to the lower route number. O(turns × routes × refinements × n).
+    it were made for. Of sets of one size the least general merge goes first, then the lower route
+    number. O(turns × routes × refinements × n).
     """
     n = len(blocks)
     general = np.empty(n, dtype=np.int64)
@@ -58,14 +59,17 @@ def ordered_covering(
         routes = max(routes, blocks[i, 2] + 1)
     size = n
     while size > target:
-        best = np.empty(0, dtype=np.int64)
+        best, narrow = np.empty(0, dtype=np.int64), 33
         for route in range(routes):
             members = np.flatnonzero(table[:size, 2] == route)
-            if len(members) < 2 or len(members) <= len(best):
+            if len(members) < 2 or len(members) < len(best):
                 continue
-            merge = _refine(members, len(best), table, size, blocks, owner, guards)
-            if len(merge) >= 2 and len(merge) > len(best):
-                best = merge
+            merge = _refine(members, len(best) - 1, table, size, blocks, owner, guards)
+            if len(merge) < 2 or len(merge) < len(best):
+                continue
+            spread = generality(_merged(merge, table)[1])
+            if len(merge) > len(best) or spread < narrow:
+                best, narrow = merge, spread
         if len(best) < 2:
             break
         size = _apply(best, table, size, owner)
@@ -148,11 +152,10 @@ def _tighten(
 ) -> NDArray[np.int64]:
     """Return all members if their merge covers nothing below, else those left by the best bit.
 
-    The covered block with the fewest bits that could keep the merge off it decides; of these bits
-    the one that costs the fewest members is set.
+    Of the covered blocks those with the fewest bits that could keep the merge off them decide; of
+    all these bits the one that costs the fewest members is set, the highest of several.
     """
-    fewest = 33
-    worst_key, worst_mask = 0, 0
+    fewest, high, low = 33, 0, 0  # bits of the merge that would have to be 1, and those to be 0
     for which in range(2):
         rows = blocks if which == 0 else guards
         for b in range(len(rows)):
@@ -161,21 +164,25 @@ def _tighten(
             if owner[b] < place if which == 0 else rows[b, 2] == table[members[0], 2]:
                 continue
             ways = 32 - generality(rows[b, 1] & ~mask)
+            if ways > fewest:
+                continue
             if ways < fewest:
-                fewest, worst_key, worst_mask = ways, rows[b, 0], rows[b, 1]
+                fewest, high, low = ways, 0, 0
+            high |= rows[b, 1] & ~mask & ~rows[b, 0]
+            low |= rows[b, 1] & ~mask & rows[b, 0]
     if fewest == 33:
         return members
     best = members[:0]
-    for bit in range(32):
-        if not (worst_mask & ~mask) >> bit & 1:
-            continue
-        wanted = 1 - (worst_key >> bit & 1)
-        keep = np.zeros(len(members), dtype=np.bool_)
-        for i in range(len(members)):
-            row = members[i]
-            keep[i] = (table[row, 1] >> bit & 1) == 1 and (table[row, 0] >> bit & 1) == wanted
-        if keep.sum() > len(best):
-            best = members[keep]
+    for bit in range(31, -1, -1):
+        for wanted in range(2):
+            if not (high if wanted else low) >> bit & 1:
+                continue
+            keep = np.zeros(len(members), dtype=np.bool_)
+            for i in range(len(members)):
+                row = members[i]
+                keep[i] = (table[row, 1] >> bit & 1) == 1 and (table[row, 0] >> bit & 1) == wanted
+            if keep.sum() > len(best):
+                best = members[keep]
     return best
 
 
