@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from chipsim.experiment.model import TraceSection
+from chipsim.trace.parts import ROWS_PER_PART
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.window import Window
-from chipsim.trace.writer import ROWS_PER_PART
 from chipsim.units import FOREVER, ms, us
 
 

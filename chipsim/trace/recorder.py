@@ -6,7 +6,6 @@ call with three rows costs a few microseconds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 
 from chipsim.errors import TraceError, did_you_mean
 from chipsim.trace.aggregates import PACKET_COLUMNS, TICK_COLUMNS, Aggregates
+from chipsim.trace.parts import ROWS_PER_PART
+from chipsim.trace.rows import Rows
 from chipsim.trace.schema import (
     ANNOTATIONS,
     CHANNELS,
@@ -30,14 +31,14 @@ from chipsim.trace.schema import (
     TraceSchema,
     with_operations,
 )
+from chipsim.trace.stream import Stream
 from chipsim.trace.window import Window
-from chipsim.trace.writer import ROWS_PER_PART, DatasetWriter, Rows, column_problems
+from chipsim.trace.writer import DatasetWriter
 
 Level = Literal["summary", "packets", "hops"]
 LEVELS: tuple[Level, ...] = ("summary", "packets", "hops")
 """``summary`` writes no trace; ``packets`` all data sets but the hops; ``hops`` every grant too."""
 
-_BLOCK_ROWS = 1 << 15
 _NAMED = ("quantity", "part", "what", "name")
 
 
@@ -113,13 +114,13 @@ class Recorder:
             needed: tuple[str, ...],
             count: Callable[[Rows], None] | None,
             lowest: Level = "packets",
-        ) -> _Stream:
+        ) -> Stream:
             writer = None
             if directory is not None and LEVELS.index(level) >= LEVELS.index(lowest):
                 writer = DatasetWriter(
                     directory / schema.directory, schema, labels, rows_per_part, resume
                 )
-            return _Stream(schema, needed, labels, window, writer, count)
+            return Stream(schema, needed, labels, window, writer, count)
 
         self._packets = stream(PACKETS, PACKET_COLUMNS, self._counts.add_packets)
         self._ticks = stream(TICKS, TICK_COLUMNS, self._counts.add_ticks)
@@ -224,7 +225,7 @@ class Recorder:
         watermark must not pass the earliest of them.
         """
         for stream in self._streams:
-            stream.watermark = max(stream.watermark, watermark_ps)
+            stream.flush(watermark_ps)
 
     def aggregates(self) -> Aggregates:
         """Return the counts over everything handed over so far."""
@@ -283,138 +284,3 @@ class Recorder:
                 raise TraceError(
                     f"trace window: unknown kind {name!r}{did_you_mean(name, self.kinds)}"
                 )
-
-
-class _Stream:
-    """One data set's block, its counter and its writer."""
-
-    def __init__(
-        self,
-        schema: TraceSchema,
-        needed: tuple[str, ...],
-        labels: Labels,
-        window: Window,
-        writer: DatasetWriter | None,
-        count: Callable[[Rows], None] | None,
-    ) -> None:
-        self.schema = schema
-        self.writer = writer
-        self.watermark = 0
-        names = schema.names if writer is not None else needed
-        self._dtypes = {name: schema.dtypes()[name] for name in names}
-        self._limits = {name: _limits(dtype) for name, dtype in self._dtypes.items()}
-        self._defaults = {c.name: c.default for c in schema.columns if c.default is not None}
-        self._labels = {name: labels[name] for name in names if name in labels}
-        self._kinds = tuple(labels["kind"])
-        self._window = window
-        self._count = count
-        self._accepted: set[tuple[str, ...]] = set()
-        self._block: Rows = {}
-        self._filled = 0
-
-    def extend(self, schema: TraceSchema) -> None:
-        """Take further columns, which only what is written has."""
-        if self.writer is None:
-            return
-        self.writer.extend(schema)
-        self.schema = schema
-        self._dtypes = schema.dtypes()
-        self._limits = {name: _limits(dtype) for name, dtype in self._dtypes.items()}
-        self._defaults = {c.name: c.default for c in schema.columns if c.default is not None}
-
-    def put(self, columns: Mapping[str, Any]) -> None:
-        """Copy columns into the block."""
-        self._check_names(columns)
-        if not self._dtypes:
-            return
-        length = len(columns[self.schema.time])
-        start = 0
-        while start < length:
-            if not self._block:
-                self._block = {n: np.empty(_BLOCK_ROWS, t) for n, t in self._dtypes.items()}
-            count = min(length - start, _BLOCK_ROWS - self._filled)
-            for name, block in self._block.items():
-                self._copy(
-                    name,
-                    block[self._filled : self._filled + count],
-                    columns.get(name, self._defaults.get(name)),
-                    start,
-                    length,
-                )
-            self._filled += count
-            start += count
-            if self._filled == _BLOCK_ROWS:
-                self.drain()
-
-    def drain(self) -> None:
-        """Count and write the block."""
-        if not self._filled:
-            return
-        rows = {name: column[: self._filled] for name, column in self._block.items()}
-        self._filled = 0
-        for name, names in self._labels.items():
-            self._check_codes(name, rows[name], len(names))
-        if self._count is not None:
-            self._count(rows)
-        if self.writer is not None:
-            if 2 * len(rows[self.schema.time]) < _BLOCK_ROWS:
-                rows = {name: column.copy() for name, column in rows.items()}
-            else:
-                self._block = {}  # the writer keeps the arrays
-            keep = self._window.mask(self.schema, rows, self._kinds)
-            if not keep.all():
-                rows = {name: column[keep] for name, column in rows.items()}
-            self.writer.append(rows)
-            self.writer.flush(self.watermark)
-
-    def _check_names(self, columns: Mapping[str, Any]) -> None:
-        names = tuple(columns)
-        if names in self._accepted:
-            return
-        missing = self._dtypes.keys() - self._defaults.keys() - columns.keys()
-        unknown = columns.keys() - set(self.schema.names)
-        if missing or unknown:
-            told = {name: None for name in self.schema.names if name not in missing}
-            problem = column_problems(self.schema, {**told, **dict.fromkeys(sorted(unknown))})
-            raise TraceError(f"{self.schema.name}: {problem}")
-        self._accepted.add(names)
-
-    def _copy(self, name: str, target: NDArray[Any], value: Any, start: int, length: int) -> None:
-        low, high = self._limits[name]
-        if isinstance(value, np.ndarray) and value.ndim:
-            if len(value) != length:
-                raise TraceError(
-                    f"{self.schema.name}: column {name} has {len(value)} rows, expected {length} "
-                    f"as in {self.schema.time}, or a single value for all rows"
-                )
-            value = value[start : start + len(target)]
-            fits = value.dtype == target.dtype or (
-                value.dtype.kind in "iu" and low <= int(value.min()) and int(value.max()) <= high
-            )
-        else:
-            whole = isinstance(value, bool | int | np.bool_ | np.integer)
-            real = target.dtype.kind == "f" and isinstance(value, float)
-            fits = (whole or real) and low <= value <= high
-        if not fits:
-            raise TraceError(
-                f"{self.schema.name}: column {name} got {value!r}, expected {target.dtype} values "
-                f"from {low} to {high}"
-            )
-        target[:] = value
-
-    def _check_codes(self, name: str, codes: NDArray[Any], known: int) -> None:
-        low, high = int(codes.min()), int(codes.max())
-        if low < 0 or high >= known:
-            raise TraceError(
-                f"{self.schema.name}: column {name} got codes from {low} to {high}, expected "
-                f"0 to {known - 1}: positions in {self._labels[name]}"
-            )
-
-
-def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
-    if dtype.kind == "b":
-        return 0, 1
-    if dtype.kind == "f":
-        return -math.inf, math.inf
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max)

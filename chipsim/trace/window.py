@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.trace.rows import Rows
 from chipsim.trace.schema import TraceSchema
-from chipsim.trace.writer import Rows
 from chipsim.units import FOREVER
 
 
@@ -39,8 +39,14 @@ class Window:
     kinds: tuple[str, ...] = ()
     channels: tuple[int, ...] = ()
 
-    def mask(self, schema: TraceSchema, rows: Rows, kinds: tuple[str, ...]) -> NDArray[np.bool_]:
-        """Return which rows are in the window; limits on columns a data set has not do nothing."""
+    def select(self, schema: TraceSchema, rows: Rows, kinds: tuple[str, ...]) -> Rows:
+        """Return the rows in the window; limits on columns a data set has not do nothing."""
+        if self == _WHOLE:
+            return rows
+        keep = self._mask(schema, rows, kinds)
+        return rows if keep.all() else {name: column[keep] for name, column in rows.items()}
+
+    def _mask(self, schema: TraceSchema, rows: Rows, kinds: tuple[str, ...]) -> NDArray[np.bool_]:
         time = rows[schema.time]
         keep: NDArray[np.bool_] = (time >= self.start_ps) & (time < self.end_ps)
         if "batch" in rows:
@@ -56,3 +62,6 @@ class Window:
         if self.kinds and "kind" in rows:
             keep &= np.isin(rows["kind"], [kinds.index(name) for name in self.kinds])
         return keep
+
+
+_WHOLE = Window()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chipsim.errors import TraceError
-from chipsim.trace import recorder as recorder_module
+from chipsim.trace import stream as stream_module
 from chipsim.trace.aggregates import PACKET_COLUMNS
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.schema import PACKETS, SCHEMAS
@@ -38,7 +38,7 @@ def one_packet(**changes: Any) -> dict[str, Any]:
 def test_counts_are_those_of_plain_python(count: int, seed: int, cut: int) -> None:
     rows = packet_rows(count, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recorder_module, "_BLOCK_ROWS", 8)
+        patch.setattr(stream_module, "_BLOCK_ROWS", 8)
         made = recorder(level="summary")
         for part in (select(rows, slice(0, cut)), select(rows, slice(cut, None))):
             made.packets(**{name: part[name] for name in PACKET_COLUMNS})
@@ -65,7 +65,7 @@ def test_counts_are_those_of_plain_python(count: int, seed: int, cut: int) -> No
 def test_what_is_handed_over_in_pieces_is_written_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(recorder_module, "_BLOCK_ROWS", block)
+    monkeypatch.setattr(stream_module, "_BLOCK_ROWS", block)
     made = recorder(tmp_path, rows_per_part=16)
     rows = packet_rows(100)
     for start in range(0, 100, 9):

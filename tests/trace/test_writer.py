@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chipsim.errors import TraceError
+from chipsim.trace import parts as parts_module
 from chipsim.trace import writer as writer_module
 from chipsim.trace.schema import CHANNELS, PACKETS, SCHEMAS, VERSION
 from chipsim.trace.writer import DatasetWriter
@@ -143,6 +144,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.trace.columns import LABELS, packet_rows
+from chipsim.trace import parts as parts_module
 from chipsim.trace import writer as writer_module
 from chipsim.trace.schema import PACKETS
 writer_module._SORT_AT = 1
@@ -183,7 +185,7 @@ def test_a_half_written_part_is_no_part(tmp_path: Path, monkeypatch: pytest.Monk
 
     writer = DatasetWriter(tmp_path / "p", PACKETS, LABELS, 7)
     writer.append(packet_rows(7))
-    monkeypatch.setattr(writer_module.pq, "write_table", full)
+    monkeypatch.setattr(parts_module.pq, "write_table", full)
     with pytest.raises(TraceError, match=r"part-000000\.parquet: cannot write .* No space left"):
         writer.close()
     assert not list((tmp_path / "p").glob("part-*"))
