@@ -368,6 +368,7 @@ class Network:
             channel_packets=np.array([o.packets for o in self._outputs], dtype=np.int64),
             channel_flits=np.array([o.flits for o in self._outputs], dtype=np.int64),
             dropped_at=dropped_at,
+            blocked_at=np.array([getattr(p, "blocked", 0) for p in self._ports], dtype=np.int64),
             given_up_at=np.array([getattr(p, "given_up", 0) for p in self._ports], dtype=np.int64),
             channel_resent=np.array([o.resent for o in self._outputs], dtype=np.int64),
             channel_emergency=np.array([o.emergency for o in self._outputs], dtype=np.int64),
