@@ -47,14 +47,19 @@ class MemorySettings:
     @classmethod
     def sram(cls, figures: Description) -> MemorySettings:
         """Read a PE's SRAM; the NoC is its only limit."""
+        nbytes = int(figures.number("pe.app_data_kb") * KB)
+        if "dma.sram_access_cycles" not in figures:  # nobody else reaches it: it serves no requests
+            return cls(1, 0, nbytes)
         latency = figures.integer("dma.sram_access_cycles")
         clock = figures.number("noc.clock_mhz")
-        return cls(cycles(latency, clock), 0, int(figures.number("pe.app_data_kb") * KB))
+        return cls(cycles(latency, clock), 0, nbytes)
 
     @classmethod
     def dram(cls, figures: Description) -> MemorySettings:
         """Read one DRAM interface."""
-        gbps = figures.number("dram.interface_gbps") * figures.number("dram.efficiency")
+        gbps = figures.number("dram.interface_gbps")
+        if "dram.efficiency" in figures:
+            gbps *= figures.number("dram.efficiency")
         size = int(figures.number("dram.capacity_gb") * KB**3)
         return cls(
             ns(figures.number("dram.latency_ns")),

@@ -306,8 +306,9 @@ class Transfers:
     def _leg(self, source: int, target: int) -> int:
         leg = self._legs.get((source, target))
         if leg is None:
+            bits = 32 * PAYLOAD_WORDS
             route = unicast(
-                self.simulation.machine, source, target, payload_bits=128, memory=True, dma=True
+                self.simulation.machine, source, target, payload_bits=bits, memory=True, dma=True
             )
             leg = self._legs[source, target] = int(self.simulation.add_routes([route])[0])
         return leg

@@ -129,7 +129,20 @@ class Network:
             port = make(number, node, len(node.inputs), room)
             node.inputs.append(port)
             ports.append(port)
+        self._share_inboxes(ports)
         return ports
+
+    def _share_inboxes(self, ports: list[Port | Sink]) -> None:
+        """Give an endpoint whose memory traffic has a sink of its own one pair of inboxes."""
+        memory = self.machine.endpoint_memory_sink
+        if memory is None:
+            return
+        for own, apart in zip(self.machine.endpoint_sink.tolist(), memory.tolist(), strict=True):
+            if apart >= 0:
+                sink, other = ports[own], ports[apart]
+                assert isinstance(sink, Sink)
+                assert isinstance(other, Sink)
+                other.inboxes = sink.inboxes
 
     def _make_outputs(self, arbiter: Callable[[], Arbiter]) -> list[Output]:
         machine = self.machine
