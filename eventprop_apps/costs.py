@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -16,7 +17,10 @@ def shipped() -> dict[str, Cost]:
     """Return the shipped table."""
     text = (files("eventprop_apps") / "costs.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)["cycles"]
-    return {name: Cost(row["value"], row["kind"], row["source"]) for name, row in table.items()}
+    return {
+        name: Cost(row["value"], row["kind"], row["source"], row.get("counter", ""))
+        for name, row in table.items()
+    }
 
 
 def load(changes: Mapping[str, int] | None = None) -> dict[str, Cost]:
@@ -35,7 +39,7 @@ def load(changes: Mapping[str, int] | None = None) -> dict[str, Cost]:
         elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
             problems.append(f"{name} = {value!r}; expected a whole number of cycles, at least 0")
         else:
-            costs[name] = Cost(value, "U", "set by the user")
+            costs[name] = replace(costs[name], cycles=value, kind="U", source="set by the user")
     if problems:
         raise ExperimentError("EventProp costs", problems)
     return costs

@@ -426,7 +426,9 @@ class TrainingRun:
             self.recorder.close()
             if self.out is not None:
                 self.out.write_weights({f"layer{i}": w for i, w in enumerate(self.chip.weights)})
-                write_provenance(self.out.path, self.chip.simulation.provenance())
+                simulation = self.chip.simulation
+                counted, missed = simulation.provenance(), simulation.missed_deadlines()
+                write_provenance(self.out.path, counted, missed)
         if self.chip.simulation.stop_requested:
             raise KeyboardInterrupt
         return self.summary() | {

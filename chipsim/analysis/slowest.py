@@ -129,7 +129,8 @@ def way_of(run: Run, hops: pa.Table, copy: dict[str, int]) -> pa.Table:
     channel, arrived = hops["channel"].to_numpy(), hops["arrived_ps"].to_numpy()
     far = hops["far_ps"].to_numpy()
     port = machine.channel_port[channel]
-    at = (port == machine.endpoint_sink[copy["destination"]]) & (far == copy["ended_ps"])
+    sinks = machine.sinks_of(copy["destination"])
+    at = np.isin(port, sinks) & (far == copy["ended_ps"])
     way: list[int] = []
     while at.any():
         # Two grants cannot end at one port at one time: a channel sends its flits in turn.

@@ -64,6 +64,8 @@ def unicast(
     Where an endpoint has several channels to or from the mesh (memory and host interfaces), the
     pair with the fewest channels in total is taken, the lowest channel numbers of several equals.
     """
+    if dma and machine.endpoint_memory_sink is not None:
+        return _by_system_noc(machine, source, dest, payload_bits)
     if _goes_by_router(machine, source, [dest]):
         return _by_router(machine, source, [dest], payload_bits, memory, dma)
     path = _path(machine, source, dest)
@@ -142,6 +144,24 @@ def _by_router(
     _check_endpoint(machine, source)
     stages = stages_through_routers(machine, source, dests)
     return Route(_start(machine, source, dma), stages, payload_bits, memory)
+
+
+def _by_system_noc(machine: Machine, source: int, dest: int, payload_bits: int) -> Route:
+    """Return the way between a core's DMA engine and its chip's SDRAM, apart from the packets."""
+    _check_endpoint(machine, source)
+    _check_endpoint(machine, dest)
+    known, port = topology(machine), _start(machine, source, True)
+    kinds = {int(machine.endpoint_kind[end]) for end in (source, dest)}
+    for first in known.out[int(machine.port_node[port])]:
+        for last in known.memory_into[dest]:
+            if known.far[first] == known.source[last] and EndpointKind.DRAM in kinds:
+                stages = ((Branch(first, 1),), (Branch(last, SINK),))
+                return Route(port, stages, payload_bits, memory=True)
+    raise RouteError(
+        f"{machine.name}: no DMA between {machine.endpoint_label(source)} and "
+        f"{machine.endpoint_label(dest)}: the System NoC joins cores to the SDRAM of their own "
+        "chip alone; use that, or send packets"
+    )
 
 
 def tree(

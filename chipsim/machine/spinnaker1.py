@@ -2,10 +2,14 @@
 
 All packets of a chip pass its router: an input node collects what comes from cores and links and
 passes one packet a cycle through the look-up; the router proper holds its packets in order, and
-one whose output stays blocked for ``wait1`` is dropped. SDRAM lies on a bus of its own (the System
-NoC), apart from the packets; this model has no network for it.
+one whose output stays blocked for ``wait1`` is dropped.
 
-A channel's flit is a byte between core and router, and a symbol of the 2-of-7 code on links.
+SDRAM lies on a network of its own (the System NoC), apart from the packets: every core's DMA engine
+has a channel to it and one back, at the rate of a word in ``dma.word_ns``; the SDRAM has one each
+way at its own rate. The System NoC is a pool, so that what waits for one core holds up no other.
+
+A channel's flit is a byte between core and router, a symbol of the 2-of-7 code on links, and 16
+byte on the System NoC.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.machine import faults, stamp, wounds
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.description import Description
 from chipsim.machine.layout import Layout, one_chip
 from chipsim.machine.model import (
@@ -25,13 +30,15 @@ from chipsim.machine.model import (
     EndpointKind,
     FullPolicy,
     Machine,
-    MachineBuilder,
+    NodeKind,
     PortKind,
     Routing,
 )
 from chipsim.machine.spinnaker2 import FULL, per_cycle
 from chipsim.machine.stamp import LinkTimes, Sizes, Template
 from chipsim.units import cycles, ns
+
+_WORD_BYTES = 4
 
 
 def build(description: Description, layout: Layout | None = None) -> Machine:
@@ -91,8 +98,10 @@ class _Chip:
     def build(self) -> Template:
         self._classes()
         entry, pool = self._router()
+        system = self._system_noc()
         for core in range(self.figures.integer("floor.cores")):
-            self._core(core, entry, pool)
+            self._core(core, entry, pool, system)
+        self._sdram_endpoint(system)
         bare = self.builder.sizes()
         host = self._host(entry, pool)
         self.builder.extras.update(packet_router_input=entry, packet_router=pool)
@@ -109,6 +118,9 @@ class _Chip:
         self.inject = make(ChannelClass("inject", flits, picojoule, "router"))
         self.eject = make(ChannelClass("eject", flits, 0.0, "router"))
         self.lookup = make(ChannelClass("lookup", dict.fromkeys(sizes, 1), 0.0, "router"))
+        words = dict.fromkeys((*sizes, 8 * figures.integer("dma.bytes_per_flit")), 1)
+        self.dma = make(ChannelClass("dma", words, 0.0, "router"))
+        self.memory = make(ChannelClass("sdram", words, 0.0, "router"))
 
     def _router(self) -> tuple[int, int]:
         figures, builder = self.figures, self.builder
@@ -129,10 +141,44 @@ class _Chip:
         )
         return entry, pool
 
+    def _system_noc(self) -> int:
+        """Add the System NoC and set the times of a flit on its channels."""
+        figures = self.figures
+        size = figures.integer("dma.bytes_per_flit")
+        self.word_ps = ns(figures.number("dma.word_ns") * size / _WORD_BYTES)
+        self.sdram_ps = ns(8 * size / figures.number("dram.interface_gbps"))
+        return self.builder.node(
+            "System NoC", kind=NodeKind.POOL, routing=Routing.SOURCE, hop=False, x=0, y=0
+        )
+
+    def _to_system(self, cls: int, node: int, system: int, flit_ps: int) -> None:
+        """Add a channel from a node to the System NoC; a flit is in when all of it is."""
+        port = self.builder.port(system, self.figures.integer("dma.noc_packets"))
+        self.builder.channel(node, port, cls, flit_ps, flit_ps, self.credit_ps)
+
+    def _from_system(self, cls: int, system: int, flit_ps: int) -> int:
+        """Add a channel from the System NoC to a new sink for memory traffic; return the sink."""
+        sink = self.builder.port(-1, UNBOUNDED, PortKind.SINK)
+        self.builder.channel(system, sink, cls, flit_ps, flit_ps, self.credit_ps)
+        return sink
+
+    def _sdram_endpoint(self, system: int) -> None:
+        """Add the SDRAM behind the System NoC."""
+        builder = self.builder
+        node = builder.node("SDRAM", routing=Routing.SOURCE, hop=False, x=0, y=0)
+        port = builder.port(node, UNBOUNDED, PortKind.SOURCE)
+        self._to_system(self.memory, node, system, self.sdram_ps)
+        sink = self._from_system(self.memory, system, self.sdram_ps)
+        number = self.figures.integer("floor.cores") + 1  # behind the cores and the host
+        builder.extras["endpoint_dram"] = builder.endpoint(
+            EndpointKind.DRAM, port=port, dma_port=port, sink=sink, memory_sink=sink, x=0, y=0,
+            index=number,
+        )  # fmt: skip
+
     def _channel(self, cls: int, node: int, port: int) -> int:
         return self.builder.channel(node, port, cls, self.hop_ps, self.byte_ps, self.credit_ps)
 
-    def _core(self, core: int, entry: int, pool: int) -> None:
+    def _core(self, core: int, entry: int, pool: int, system: int) -> None:
         figures, builder = self.figures, self.builder
         node = builder.node(f"core({core})", routing=Routing.SOURCE, hop=False, x=0, y=0)
         port = builder.port(node, figures.integer("pe.tx_sets"), PortKind.SOURCE)
@@ -142,7 +188,12 @@ class _Chip:
         buffer = builder.port(entry, figures.integer("router.input_packets"))
         self._channel(self.inject, node, buffer)
         self._channel(self.eject, pool, sink)
-        builder.endpoint(EndpointKind.PE, port=port, sink=sink, dma_port=dma, x=0, y=0, index=core)
+        self._to_system(self.dma, node, system, self.word_ps)
+        memory = self._from_system(self.dma, system, self.word_ps)
+        builder.endpoint(
+            EndpointKind.PE, port=port, sink=sink, dma_port=dma, memory_sink=memory, x=0, y=0,
+            index=core,
+        )  # fmt: skip
 
     def _host(self, entry: int, pool: int) -> int:
         builder = self.builder

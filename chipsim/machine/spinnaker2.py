@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.machine import faults, stamp, wounds
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.description import Description
 from chipsim.machine.floor import STEPS, Floor, Tile
 from chipsim.machine.layout import Layout, one_chip
@@ -28,7 +29,6 @@ from chipsim.machine.model import (
     EndpointKind,
     FullPolicy,
     Machine,
-    MachineBuilder,
     NodeKind,
     PortKind,
     Routing,

@@ -198,6 +198,7 @@ class _Stamp:
             endpoint_port=ends.refer(chip.endpoint_port, ports),
             endpoint_dma_port=ends.refer(chip.endpoint_dma_port, ports),
             endpoint_sink=ends.refer(chip.endpoint_sink, ports),
+            endpoint_memory_sink=self._memory_sink(chip),
             endpoint_reserved=self._reserved(chip),
             lut=self._lut(chip),
             channel_direction=ways,
@@ -206,6 +207,10 @@ class _Stamp:
 
     def _reserved(self, chip: Machine) -> NDArray[np.bool_] | None:
         return None if chip.endpoint_reserved is None else self.ends.copy(chip.endpoint_reserved)
+
+    def _memory_sink(self, chip: Machine) -> I32 | None:
+        sinks = chip.endpoint_memory_sink
+        return None if sinks is None else self.ends.refer(sinks, self.ports)
 
     def _chips(self, entry: I32, pool: I32, rank: I32) -> Chips:
         layout = self.layout

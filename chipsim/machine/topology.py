@@ -56,6 +56,8 @@ class Topology:
         Endpoint by sink port, -1 for other ports.
     into : sequence of list of int
         Live channels that end in an endpoint's sink, by endpoint, ascending.
+    memory_into : sequence of list of int
+        The same for the sinks of memory traffic, where that has channels of its own.
 
     Notes
     -----
@@ -82,6 +84,15 @@ class Topology:
         ends_in = far == NOWHERE if dead is None else (far == NOWHERE) & ~dead
         last = np.flatnonzero(ends_in & (sink_of[machine.channel_port] >= 0))
         self.into = grouped(sink_of[machine.channel_port[last]], machine.endpoints, last)
+        self.memory_into: Sequence[list[int]] = self.into
+        if machine.endpoint_memory_sink is not None:
+            apart = np.flatnonzero(machine.endpoint_memory_sink >= 0)
+            owner = np.full(machine.ports, NOWHERE, dtype=np.int32)
+            owner[machine.endpoint_memory_sink[apart]] = apart
+            behind = owner[machine.channel_port]
+            last = np.flatnonzero(ends_in & (behind >= 0))
+            self.memory_into = grouped(behind[last], machine.endpoints, last)
+            self.sink_of = _view(np.maximum(sink_of, owner))
         ways = machine.channel_direction
         self._diagonals = ways is not None and bool((ways == 1).any())
         self._steps: list[list[int]] | None = None

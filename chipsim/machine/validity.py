@@ -46,7 +46,9 @@ class _Check:
                 f"{machine.name}: a route starts at a source port, got port {route.port}; take "
                 "endpoint_port or endpoint_dma_port of an endpoint"
             )
-        sizes = machine.classes[0].flits
+        first = route.stages[0][0].channel if route.stages and route.stages[0] else 0
+        known = 0 <= first < machine.channels  # which the walk says more about
+        sizes = machine.classes[int(machine.channel_class[first]) if known else 0].flits
         if route.payload_bits not in sizes:
             raise RouteError(
                 f"{machine.name}: got a payload of {route.payload_bits} bit, expected one of "

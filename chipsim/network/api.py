@@ -222,6 +222,9 @@ class Counters:
         Grants and flits per channel.
     dropped_at : ndarray of int64, shape (ports,)
         Drops and overwrites by port.
+    blocked_at : ndarray of int64, shape (ports,)
+        Packets that found their source port full when their time had come (all TX register sets in
+        use), so that they were accepted later.
     given_up_at : ndarray of int64, shape (ports,)
         Packets (copies, whatever their leaves) that waited too long in the port, whether they were
         dropped then or read by a monitor.
@@ -248,6 +251,7 @@ class Counters:
     channel_packets: NDArray[np.int64]
     channel_flits: NDArray[np.int64]
     dropped_at: NDArray[np.int64]
+    blocked_at: NDArray[np.int64]
     given_up_at: NDArray[np.int64]
     channel_resent: NDArray[np.int64]
     channel_emergency: NDArray[np.int64]

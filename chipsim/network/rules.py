@@ -127,6 +127,10 @@ def sink_endpoints(machine: Machine) -> dict[int, int]:
                     "give each endpoint a sink of its own"
                 )
             first[port] = endpoint
+    memory = machine.endpoint_memory_sink
+    if memory is not None:
+        apart = np.flatnonzero(memory >= 0)
+        found.update(zip(memory[apart].tolist(), apart.tolist(), strict=True))
     behaviour = machine.behaviour
     if behaviour is not None and behaviour.dump_ports is not None:
         found.update(dict.fromkeys(behaviour.dump_ports.tolist(), -1))

@@ -77,6 +77,7 @@ def state_of(simulation: Simulation) -> State:
         "cores": simulation.cores.data,
         "ticks": simulation.tick_log.totals,
         "operations": dict(simulation.costs.used),
+        "by_core": _by_core(simulation),
         "barriers": {str(i): barrier.generation for i, barrier in enumerate(simulation.barriers())},
         "transfers": simulation.transfers.state(),
         "network": network.state(),
@@ -103,6 +104,7 @@ def restore(simulation: Simulation, state: Mapping[str, Any]) -> None:
     _copy("ticks", simulation.tick_log.totals, state["ticks"])
     simulation.costs.used.clear()
     simulation.costs.used.update({name: int(n) for name, n in state["operations"].items()})
+    _restore_by_core(simulation, state["by_core"])
     for i, barrier in enumerate(simulation.barriers()):
         barrier.generation = int(state["barriers"][str(i)])
     simulation.transfers.restore(state["transfers"])
@@ -117,6 +119,25 @@ def restore(simulation: Simulation, state: Mapping[str, Any]) -> None:
     simulation.start_order = list(state["order"])
     for pe in simulation.pe_list:
         pe.skip_masked_ticks()  # as every program does when the barrier lets it go
+
+
+def _by_core(simulation: Simulation) -> State:
+    """Return what single cores have counted beside their arrays."""
+    return {
+        "kernels": {str(group.number): group.charged for group in simulation.groups()},
+        "programs": {pe.vertex: dict(pe.operations) for pe in simulation.pe_list},
+        "strangers": {str(end): count for end, count in simulation.strangers.found.items()},
+    }
+
+
+def _restore_by_core(simulation: Simulation, state: Mapping[str, Any]) -> None:
+    for group in simulation.groups():
+        _copy(f"kernel {group.number}", group.charged, state["kernels"][str(group.number)])
+    for pe in simulation.pe_list:
+        pe.operations.update(state["programs"][pe.vertex])
+    simulation.strangers.found.update(
+        {int(end): int(count) for end, count in state["strangers"].items()}
+    )
 
 
 def _released(simulation: Simulation) -> list[str]:

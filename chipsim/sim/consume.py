@@ -21,7 +21,9 @@ def note_consumed(
     kind_of_net: NDArray[np.int8],
     has_tick: NDArray[np.bool_],
     late: I64,
+    late_at: I64,
     net: I32,
+    endpoint: I32,
     sent: I32,
     injected: I64,
     time: I64,
@@ -35,7 +37,9 @@ def note_consumed(
 
     The rows of ``held`` are kind, injected, ended, outcome, hops, waited, late (in the order of
     ``PACKET_COLUMNS``); it must have room. A handler that a tick started takes the packets of the
-    tick before: others are late. One in the course of a tick is late only after that.
+    tick before: others are late. One in the course of a tick is late only after that. The columns
+    of ``late_at``, one an endpoint, get the number of late packets and the most ticks between
+    the one that took one of them and the one that it was due in.
     """
     for i in range(len(net)):
         kind = kind_of_net[net[i]]
@@ -44,6 +48,9 @@ def note_consumed(
             due = sent[i] + 1
             is_late = due != tick if taker == TICK else due < tick
             late[kind] += is_late
+            if is_late:
+                late_at[0, endpoint[i]] += 1
+                late_at[1, endpoint[i]] = max(late_at[1, endpoint[i]], abs(tick - due))
         held[0, at] = kind
         held[1, at] = injected[i]
         held[2, at] = time[i]

@@ -55,6 +55,17 @@ class Cores:
         What of ``awake_cycles`` and ``awake_ps`` was spent at level 1.
     offset_ps, period_ps : ndarray of int64
         The PE's timer: tick k is at ``offset_ps + k * period_ps``.
+    fifo_room : ndarray of int64
+        Packets that the receive FIFO holds, 0 if it has no limit.
+    fifo_most, fifo_full : ndarray of int64
+        The most packets that were in the receive FIFO, and how often it became full.
+    taken, written : ndarray of int64
+        Packets taken out of the receive FIFO, and written to the TX registers.
+    missed, use_most_ps : ndarray of int64
+        Handlers that ended after the next tick had begun, and the longest time from a tick to the
+        end of its handler [ps].
+    burst_most : ndarray of int64
+        The most packets taken from one tick to the next.
     """
 
     def __init__(self, machine: Machine, endpoints: NDArray[np.int32], log: TickLog) -> None:
@@ -81,6 +92,15 @@ class Cores:
         self.high_ps = self.data[handlers.HIGH_PS]
         self.offset_ps = self.data[handlers.OFFSET_PS]
         self.period_ps = self.data[handlers.PERIOD_PS]
+        self.fifo_room = self.data[handlers.FIFO_ROOM]
+        self.fifo_most = self.data[handlers.FIFO_MOST]
+        self.fifo_full = self.data[handlers.FIFO_FULL]
+        self.taken = self.data[handlers.TAKEN]
+        self.written = self.data[handlers.WRITTEN]
+        self.missed = self.data[handlers.MISSED]
+        self.use_most_ps = self.data[handlers.USE_MOST_PS]
+        self.burst_most = self.data[handlers.BURST_MOST]
+        self.fifo_room[:] = machine.port_capacity[machine.endpoint_sink[endpoints]]
         self.tick[:] = self.threshold[:] = -1
         self.offset_ps[:], self.period_ps[:] = log.clock.offset_ps, log.clock.tick_ps
         self._all = np.arange(len(endpoints), dtype=np.int32)
@@ -92,6 +112,10 @@ class Cores:
     ) -> None:
         """Open the handlers of some cores (which must be settled) for a tick, or in its course."""
         handlers.open_handlers(self.data, cores, tick, start_ps, ticked)
+
+    def note_fill(self, core: int, packets: int) -> None:
+        """Note how many packets a core's receive FIFO held when it was emptied, or at the end."""
+        handlers.note_fills(self.data, core, packets)
 
     def settle(self, cores: NDArray[np.int32], network: Network, now_ps: int) -> NDArray[np.bool_]:
         """Close the handlers that have ended by ``now_ps`` and return which cores are free.

@@ -15,14 +15,21 @@ from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError, did_you_mean
 
+SYNAPTIC_EVENTS = "Total_pre_synaptic_events"
+"""The provenance counter of operations that are synaptic events."""
+
 
 @dataclass(frozen=True)
 class Cost:
-    """Cycles of one operation, with where the figure is from."""
+    """Cycles of one operation, with where the figure is from.
+
+    ``counter`` names the provenance counter of a core that counts the operation, if there is one.
+    """
 
     cycles: int
     kind: str
     source: str
+    counter: str = ""
 
 
 @dataclass

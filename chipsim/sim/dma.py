@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,10 +27,27 @@ class DmaEngine:
         From the program's order to the first flit, in cycles of the PE at its clock level.
     max_outstanding : int
         Transfers under way at once; further ones wait in order.
+    queue_entries : int
+        How many can wait in the software's queue, 0 for any number. One that finds it full waits
+        all the same and is counted.
+
+    Attributes
+    ----------
+    completed : int
+        Transfers that have ended.
+    overloads : int
+        Transfers that were ordered while the queue was full.
+    most_in_tick : int
+        The most that ended from one tick to the next.
     """
 
     def __init__(
-        self, simulation: Simulation, endpoint: int, setup_cycles: int, max_outstanding: int
+        self,
+        simulation: Simulation,
+        endpoint: int,
+        setup_cycles: int,
+        max_outstanding: int,
+        queue_entries: int = 0,
     ) -> None:
         if max_outstanding < 1:
             raise ProgramError(f"DMA: got max_outstanding={max_outstanding}, expected at least 1")
@@ -40,7 +58,11 @@ class DmaEngine:
         found = np.flatnonzero(simulation.cores.endpoint == endpoint)
         self._core = int(found[0]) if len(found) else -1
         self.max_outstanding = max_outstanding
+        self.queue_entries = queue_entries
         self.completed = 0
+        self.overloads = 0
+        self.most_in_tick = 0
+        self._tick = self._in_tick = 0
         self._under_way = 0
         self._queue: deque[Transfer] = deque()
 
@@ -73,9 +95,18 @@ class DmaEngine:
     def _queue_up(self, transfer: Transfer) -> Transfer:
         if not len(transfer.words):
             raise ProgramError(f"{transfer.label}: a transfer of no words; leave it out")
+        self.overloads += 0 < self.queue_entries <= len(self._queue)
         self._queue.append(transfer)
         self._start()
         return transfer
+
+    def state(self) -> list[int]:
+        """Return the counts, for a checkpoint."""
+        return [self.completed, self.overloads, self.most_in_tick, self._tick, self._in_tick]
+
+    def restore(self, state: Sequence[int]) -> None:
+        """Continue from :meth:`state`."""
+        self.completed, self.overloads, self.most_in_tick, self._tick, self._in_tick = state
 
     def _start(self) -> None:
         while self._queue and self._under_way < self.max_outstanding:
@@ -97,4 +128,13 @@ class DmaEngine:
     def _ended(self) -> None:
         self._under_way -= 1
         self.completed += 1
+        tick = self._present_tick()
+        self._in_tick = self._in_tick + 1 if tick == self._tick else 1
+        self._tick = tick
+        self.most_in_tick = max(self.most_in_tick, self._in_tick)
         self._start()
+
+    def _present_tick(self) -> int:
+        """Return the last tick of the engine's core that has begun."""
+        simulation = self.simulation
+        return simulation.tick_now(self._core) if self._core >= 0 else simulation.clock.current()

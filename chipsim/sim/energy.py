@@ -55,7 +55,7 @@ def account(simulation: Simulation, now_ps: int | None = None) -> dict[str, floa
         picojoule += int(counters.channel_packets[members].sum()) * cls.pj_per_packet
         parts[cls.energy_part] = parts.get(cls.energy_part, 0.0) + picojoule * _MJ_PER_PJ
     moved = simulation.transfers.dram_bytes_moved
-    if moved:
+    if moved and "energy.dram_byte_pj" in figures:
         parts["dram"] = moved * figures.number("energy.dram_byte_pj") * _MJ_PER_PJ
     return {name: float(value) for name, value in parts.items()}
 

@@ -13,7 +13,7 @@ from chipsim.compiled import compiled, inlined
 
 I64 = NDArray[np.int64]
 
-FIELDS = 18
+FIELDS = 28
 (
     TICK,
     BUSY_PS,
@@ -33,10 +33,24 @@ FIELDS = 18
     HIGH_PS,
     OFFSET_PS,
     PERIOD_PS,
+    FIFO_ROOM,
+    FIFO_MOST,
+    FIFO_FULL,
+    TAKEN,
+    WRITTEN,
+    MISSED,
+    USE_MOST_PS,
+    BURST_TICK,
+    BURST,
+    BURST_MOST,
 ) = range(FIELDS)
 
-TOTALS = 4
-HANDLERS, OVERRUNS, USE_MAX_PS, ALL_CYCLES = range(TOTALS)
+MISSES = 2048
+"""Missed deadlines that are kept one by one: the first ones of a run."""
+HANDLERS, OVERRUNS, USE_MAX_PS, ALL_CYCLES, LOG = range(5)
+"""Positions in the totals; from ``LOG`` on stand core, tick, end and lateness [ps] of the first
+:data:`MISSES` overruns, one after another."""
+TOTALS = LOG + 4 * MISSES
 
 
 @inlined
@@ -86,6 +100,21 @@ def choose_level(data: I64, core: int, packets: int, switch_ps: int) -> None:
             data[END_PS, core] += switch_ps
 
 
+@inlined
+def note_fill(data: I64, core: int, packets: int) -> None:
+    """Note how many packets a core's receive FIFO held when it was emptied: its fullest."""
+    if data[FIFO_ROOM, core] > 0 and packets >= data[FIFO_ROOM, core]:
+        data[FIFO_FULL, core] += 1
+    if packets > data[FIFO_MOST, core]:
+        data[FIFO_MOST, core] = packets
+
+
+@compiled
+def note_fills(data: I64, core: int, packets: int) -> None:
+    """Do :func:`note_fill` for one core."""
+    note_fill(data, core, packets)
+
+
 @compiled
 def choose_levels(data: I64, core: int, packets: int, switch_ps: int) -> None:
     """Set the clock level of one core's handler, which has just been opened."""
@@ -115,8 +144,8 @@ def charge_handlers(
     counts : ndarray of int64, shape (len(cores), operations)
     costs : ndarray of int64, shape (operations,)
         Cycles of each operation.
-    totals : ndarray of int64, shape (operations,)
-        The counts of all cores are added to it.
+    totals : ndarray of int64, shape (rows of the kernel, operations)
+        The counts are added to it.
     rows, fan
         A sender writes ``fan[rows[position]]`` packets.
     per_tick, per_send : int
@@ -137,21 +166,52 @@ def charge_handlers(
         data[FIFO_PEAK, cores[position]] += 1
     for position in senders:
         data[PACKETS_OUT, cores[position]] += fan[rows[position]]
+        data[WRITTEN, cores[position]] += fan[rows[position]]
     times = np.empty((2, len(cores)), np.int64)
     for i in range(len(cores)):
         core = cores[i]
+        data[TAKEN, core] += data[PACKETS_IN, core]
+        note_fill(data, core, data[PACKETS_IN, core])
         choose_level(data, core, data[PACKETS_IN, core], switch_ps)
         level = data[LEVEL, core]
         start, numerator, denominator = data[END_PS, core], rates[level, 0], rates[level, 1]
         computed = per_tick
         for operation in range(len(costs)):
             computed += counts[i, operation] * costs[operation]
-            totals[operation] += counts[i, operation]
+            totals[rows[i], operation] += counts[i, operation]
         data[CYCLES, core] += computed + per_send * data[PACKETS_OUT, core]
         data[END_PS, core] = start + rounded(computed, numerator, denominator)
         times[0, i] = start + rounded(computed + per_send, numerator, denominator)
         times[1, i] = rounded(per_send, numerator, denominator)
     return times
+
+
+@inlined
+def note_burst(data: I64, core: int) -> None:
+    """Count the packets that a core's handlers took since its last tick, one that closes now."""
+    if data[BURST_TICK, core] != data[TICK, core]:
+        data[BURST_TICK, core] = data[TICK, core]
+        data[BURST, core] = 0
+    data[BURST, core] += data[PACKETS_IN, core]
+    if data[BURST, core] > data[BURST_MOST, core]:
+        data[BURST_MOST, core] = data[BURST, core]
+
+
+@inlined
+def note_use(data: I64, core: int, end: int, totals: I64) -> None:
+    """Count how long after its tick a handler ended, and whether the next tick had begun."""
+    use = end - (data[OFFSET_PS, core] + data[TICK, core] * data[PERIOD_PS, core])
+    if use > totals[USE_MAX_PS]:
+        totals[USE_MAX_PS] = use
+    if use > data[USE_MOST_PS, core]:
+        data[USE_MOST_PS, core] = use
+    if use > data[PERIOD_PS, core]:
+        if totals[OVERRUNS] < MISSES:
+            at = LOG + 4 * totals[OVERRUNS]
+            totals[at], totals[at + 1] = core, data[TICK, core]
+            totals[at + 2], totals[at + 3] = end, use - data[PERIOD_PS, core]
+        totals[OVERRUNS] += 1
+        data[MISSED, core] += 1
 
 
 @inlined
@@ -173,12 +233,9 @@ def settle(data: I64, core: int, left: int, last_ps: int, now_ps: int, totals: I
         data[HIGH_PS, core] += end - data[START_PS, core]
     totals[HANDLERS] += 1
     totals[ALL_CYCLES] += data[CYCLES, core]
+    note_burst(data, core)
     if data[TICKED, core]:
-        use = end - (data[OFFSET_PS, core] + data[TICK, core] * data[PERIOD_PS, core])
-        if use > data[PERIOD_PS, core]:
-            totals[OVERRUNS] += 1
-        if use > totals[USE_MAX_PS]:
-            totals[USE_MAX_PS] = use
+        note_use(data, core, end, totals)
     return 1
 
 

@@ -55,6 +55,9 @@ class ProcessingElement:
     sram : Sram
     recordings : dict of str to list of (int, ndarray)
         What :meth:`record` has taken: tick and values.
+    operations : dict of str to int
+        Operations charged by :meth:`compute`, :meth:`work` and :meth:`record` (kernels count their
+        own).
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class ProcessingElement:
         self.sram = Sram(self.label, simulation.sram_limit)
         self.recordings: dict[str, list[tuple[int, NDArray[Any]]]] = {}
         self._recorded_bytes = 0
+        self.operations: dict[str, int] = {}
         self.nets: dict[str, NetHandle] = {}
         self.effect: Effect | None = None
         self.finished = False
@@ -128,6 +132,8 @@ class ProcessingElement:
         packets = simulation.drain(self._inboxes, tick, ticked)
         cores = simulation.cores
         cores.packets_in[self.core] += len(packets)
+        cores.taken[self.core] += len(packets)
+        cores.note_fill(self.core, len(packets))
         if len(packets) > cores.fifo_peak[self.core]:  # between two takes the FIFO only grows
             cores.fifo_peak[self.core] = len(packets)
         return packets
@@ -278,6 +284,8 @@ class ProcessingElement:
     def charge(self, count: int, operations: Mapping[str, int]) -> None:
         """Add the cycles of some operations to the open handler, and note what they were for."""
         self.spend(count)
+        for name, times in operations.items():
+            self.operations[name] = self.operations.get(name, 0) + times
         if self.simulation.operations is not None:
             self.simulation.operations.charge(self.core, operations)
 

@@ -70,6 +70,10 @@ class Program:
         """Return bytes by SRAM region."""
         return {}
 
+    def counters(self) -> dict[str, int]:
+        """Return what the program itself has counted, for the core's rows of the provenance."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold of this program (arrays and plain values)."""
         return {}

@@ -13,16 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.machine.layout import DIRECTIONS
-from chipsim.machine.model import EndpointKind, Machine
+from chipsim.machine.model import Machine
 from chipsim.mapping.tables import RouterTable
 from chipsim.network.api import Counters
 from chipsim.network.rules import class_name
+from chipsim.sim import core_counters
 from chipsim.sim.router_counters import RouterFilter, tally
 from chipsim.trace.provenance import Row
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
 
+_MESH = ("noc", "router_in", "router_out")
+"""Classes of channels that are a NoC's, beside those of its endpoints."""
 _TYPES = {"Multicast": "mc", "P2P": "c2c", "NN": "nn", "FR": "fr"}
 
 FILTERS: dict[str, RouterFilter] = {
@@ -49,11 +52,11 @@ FILTERS: dict[str, RouterFilter] = {
 
 
 def rows(simulation: Simulation) -> list[Row]:
-    """Return the counters of a simulation so far, router by router, link by link, core by core."""
+    """Return the counters of a simulation so far: routers, links, channels of NoCs, cores."""
     counts = simulation.network.counters()
-    found = list(_cores(simulation, counts))
+    found = [*_mesh(simulation, counts), *core_counters.rows(simulation, counts)]
     if simulation.machine.chips is not None:
-        found = [*_routers(simulation, counts), *_links(simulation.machine, counts), *found]
+        found = [*_routers(simulation, counts), *_links(simulation, counts), *found]
     return found
 
 
@@ -73,8 +76,8 @@ def _routers(simulation: Simulation, counts: Counters) -> Iterator[Row]:
             "Emergency_routed_Packets": int(emergency[node]),
             "Dumped_from_a_Link": int(from_link[node]),
             "Dumped_from_a_processor": int(from_core[node]),
-            "Received_for_reinjection": int(counts.reinject_received[node]),
-            "Missed_for_reinjection": int(counts.reinject_missed[node]),
+            "Received_For_Reinjection": int(counts.reinject_received[node]),
+            "Missed_For_Reinjection": int(counts.reinject_missed[node]),
             "Reinjection_Overflows": int(counts.reinject_overflowed[node]),
             "Reinjected": int(counts.reinjected[node]),
             "Entries": 0 if table is None else len(table),
@@ -112,8 +115,8 @@ def _blocked(machine: Machine, counts: Counters) -> tuple[NDArray[np.int64], NDA
     return _of_channels(machine, given_up * link), _of_channels(machine, given_up * ~link)
 
 
-def _links(machine: Machine, counts: Counters) -> Iterator[Row]:
-    chips = machine.chips
+def _links(simulation: Simulation, counts: Counters) -> Iterator[Row]:
+    machine, chips = simulation.machine, simulation.machine.chips
     assert chips is not None
     for chip in np.flatnonzero(chips.alive).tolist():
         for direction, channel in enumerate(chips.link[chip].tolist()):
@@ -125,25 +128,33 @@ def _links(machine: Machine, counts: Counters) -> Iterator[Row]:
                 "Frames_sent_again": counts.channel_resent[channel],
                 "Emergency_routed_Packets": counts.channel_emergency[channel],
                 "Packets_given_up": counts.channel_given_up[channel],
+                **_occupancy(simulation, counts, channel),
             }
             part = f"{DIRECTIONS[direction]} {class_name(machine, channel)}"
             for name, value in values.items():
                 yield Row("link", int(chips.x[chip]), int(chips.y[chip]), part, name, int(value))
 
 
-def _cores(simulation: Simulation, counts: Counters) -> Iterator[Row]:
-    """Yield the counters of cores with a program."""
+def _mesh(simulation: Simulation, counts: Counters) -> Iterator[Row]:
+    """Yield the counters of the channels between NoC routers that have carried anything."""
     machine = simulation.machine
-    for pe in simulation.pe_list:
-        end = pe.endpoint
-        if machine.endpoint_kind[end] != EndpointKind.PE:
-            continue
-        chip = int(machine.endpoint_chip[end])
-        x, y = chip, 0
+    in_mesh = np.array([cls.name in _MESH for cls in machine.classes])[machine.channel_class]
+    for channel in np.flatnonzero(in_mesh & (counts.channel_packets > 0)).tolist():
+        chip = int(machine.node_chip[machine.channel_node[channel]])
+        x, y = (chip, 0)
         if machine.chips is not None:
             x, y = int(machine.chips.x[chip]), int(machine.chips.y[chip])
-        lost = int(counts.dropped_at[machine.endpoint_sink[end]])
-        part = f"{machine.endpoint_label(end)} {pe.vertex}"
-        yield Row("core", x, y, part, "Input_buffer_lost_packets", lost)
-        sent = int(simulation.sequence[simulation.vertex_number[pe.vertex]])
-        yield Row("core", x, y, part, "Packets_sent", sent)
+        values = {
+            "Packets": counts.channel_packets[channel],
+            "Flits": counts.channel_flits[channel],
+            **_occupancy(simulation, counts, channel),
+        }
+        part = machine.channel_label(channel)
+        for name, value in values.items():
+            yield Row("noc", x, y, part, name, int(value))
+
+
+def _occupancy(simulation: Simulation, counts: Counters, channel: int) -> dict[str, int]:
+    """Return how long a channel has been transmitting, and that as a part of the run."""
+    busy = int(counts.channel_flits[channel]) * int(simulation.machine.channel_flit_ps[channel])
+    return {"Busy_ps": busy, "Occupancy_ppm": busy * 10**6 // max(1, int(simulation.env.now))}

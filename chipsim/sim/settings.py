@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from chipsim.machine.description import Description
-from chipsim.sim.costs import Cost
+from chipsim.sim.costs import SYNAPTIC_EVENTS, Cost
 from chipsim.units import cycles, ns, us
 
 KB = 1024
@@ -47,14 +47,19 @@ class MemorySettings:
     @classmethod
     def sram(cls, figures: Description) -> MemorySettings:
         """Read a PE's SRAM; the NoC is its only limit."""
+        nbytes = int(figures.number("pe.app_data_kb") * KB)
+        if "dma.sram_access_cycles" not in figures:  # nobody else reaches it: it serves no requests
+            return cls(1, 0, nbytes)
         latency = figures.integer("dma.sram_access_cycles")
         clock = figures.number("noc.clock_mhz")
-        return cls(cycles(latency, clock), 0, int(figures.number("pe.app_data_kb") * KB))
+        return cls(cycles(latency, clock), 0, nbytes)
 
     @classmethod
     def dram(cls, figures: Description) -> MemorySettings:
         """Read one DRAM interface."""
-        gbps = figures.number("dram.interface_gbps") * figures.number("dram.efficiency")
+        gbps = figures.number("dram.interface_gbps")
+        if "dram.efficiency" in figures:
+            gbps *= figures.number("dram.efficiency")
         size = int(figures.number("dram.capacity_gb") * KB**3)
         return cls(
             ns(figures.number("dram.latency_ns")),
@@ -65,16 +70,21 @@ class MemorySettings:
 
 @dataclass(frozen=True)
 class DmaSettings:
-    """A PE's DMA engine: set-up [cycles of the PE] and transfers under way at once."""
+    """A PE's DMA engine: set-up [cycles of the PE], transfers under way at once, and in the queue.
+
+    A queue without limit is 0.
+    """
 
     setup_cycles: int
     outstanding: int
+    queue_entries: int
 
     @classmethod
     def read(cls, figures: Description) -> DmaSettings:
         """Read the figures of a description."""
         setup = figures.integer("dma.setup_cycles")
-        return cls(setup, figures.integer("dma.max_outstanding"))
+        queue = figures.integer("dma.queue_entries") if "dma.queue_entries" in figures else 0
+        return cls(setup, figures.integer("dma.max_outstanding"), queue)
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,8 @@ def _costs(figures: Description) -> dict[str, Cost]:
     for name in figures.names("pe.cycles"):
         figure = provenance[name]
         operation = name.removeprefix("pe.cycles.")
-        costs[operation] = Cost(int(str(figure.value)), figure.kind, figure.source)
+        counter = SYNAPTIC_EVENTS if operation == "synapse" else ""
+        costs[operation] = Cost(int(str(figure.value)), figure.kind, figure.source, counter)
     entry = provenance.get("pe.irq_entry_cycles")
     if entry is not None:
         costs["irq_entry"] = Cost(int(str(entry.value)), entry.kind, entry.source)

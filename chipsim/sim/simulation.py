@@ -7,7 +7,7 @@ next SimPy event, never past it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import simpy
@@ -19,7 +19,7 @@ from chipsim.machine.route import Route
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.seeds import derive
-from chipsim.sim import provenance
+from chipsim.sim import core_counters, provenance
 from chipsim.sim.barrier import Barrier
 from chipsim.sim.clock import TickClock
 from chipsim.sim.cores import Cores
@@ -44,7 +44,7 @@ from chipsim.sim.trace import Tracer
 from chipsim.sim.transfers import Transfers
 from chipsim.sim.watches import Watches
 from chipsim.trace.probes import Probes
-from chipsim.trace.provenance import Row
+from chipsim.trace.provenance import Missed, Row
 from chipsim.trace.recorder import Recorder
 from chipsim.units import FOREVER, us
 
@@ -184,6 +184,7 @@ class Simulation:
                 pe.stuck_from = tick if pe.endpoint in stuck else None
 
     def _build_nets(self) -> None:
+        self.strangers = core_counters.Strangers(self.machine)
         self.net_names: list[str] = []
         self.net_index: dict[str, int] = {}
         for index, net in enumerate(self.mapping.application.nets):
@@ -196,6 +197,8 @@ class Simulation:
             keyed = self.by_tables.routes.get(net.name, [])
             given = [found.route for found in keyed] or self.mapping.routes[net.name]
             routes = self.add_routes(given)
+            if keyed:
+                self.strangers.learn(index, given, [self.endpoint_of[str(v)] for v in net.sinks])
             self.pes[source].nets[name] = NetHandle(
                 name=name,
                 index=index,
@@ -344,6 +347,7 @@ class Simulation:
         first = max(int(cores.end_ps[core]), int(self.env.now)) + gap
         count = len(drafted)
         cores.packets_out[core] += count
+        cores.written[core] += count
         cores.cycles[core] += self.send_cycles * count
         times = np.array([[first], [gap]], dtype=np.int64)
         self.send(numbered(drafted, times, int(cores.tick[core]), self.sequence))
@@ -359,6 +363,8 @@ class Simulation:
         if self.probes.on_deliveries:
             taken = self.probes.deliveries(taken)
         self.tracer.consumed(taken, tick, ticked)
+        if self.strangers and len(taken):
+            self.strangers.count(taken)
         return taken
 
     def drain_memory(self, inbox: NDArray[np.int32], now_ps: int) -> Deliveries:
@@ -411,8 +417,17 @@ class Simulation:
         """Return what routers, links and cores have counted so far; see
         :mod:`chipsim.sim.provenance`.
         """
-        self.synchronise()
+        self.settle()
         return provenance.rows(self)
+
+    def missed_deadlines(self) -> list[Missed]:
+        """Return the first handlers that ended after the next tick had begun."""
+        self.settle()
+        return core_counters.missed(self)
+
+    def groups(self) -> Iterable[StepGroup]:
+        """Return the groups of cores that run one kernel each."""
+        return self._groups.values()
 
     def sram_table(self) -> list[SramUse]:
         """Return what every PE's SRAM holds, by region; see :mod:`chipsim.sim.sram_table`."""
@@ -422,8 +437,10 @@ class Simulation:
         """Note in the cost table which operations the batched kernels and the system have done."""
         used = self.costs.used
         for group in self._groups.values():
-            for name, count in zip(group.kernel.operations, group.counts.tolist(), strict=True):
+            counts = group.counts.sum(axis=0).tolist()
+            for name, count in zip(group.kernel.operations, counts, strict=True):
                 used[name] = used.get(name, 0) + count
+            group.charged += group.counts
             group.counts[:] = 0
         used["tick_overhead"] = self.tick_handlers
         used["send_per_qpe"] = self.tracer.packets_by_software

@@ -36,6 +36,12 @@ class StepGroup:
         Core of each of the kernel's rows.
     number : int
         Of the group, in the order of :meth:`Simulation.bind`.
+
+    Attributes
+    ----------
+    counts, charged : ndarray of int64, shape (rows, operations)
+        How often each row did each of the kernel's operations: since the last
+        :meth:`Simulation.charge_kernels`, and before it.
     """
 
     def __init__(
@@ -53,7 +59,9 @@ class StepGroup:
         self._refresh()
         self._rates, self._switch_ps = simulation.levels.rates(), simulation.levels.switch_ps
         self._costs = simulation.costs.vector(kernel.operations)
-        self.counts = np.zeros(len(kernel.operations), dtype=np.int64)
+        shape = (len(cores), len(kernel.operations))
+        self.counts = np.zeros(shape, dtype=np.int64)
+        self.charged = np.zeros(shape, dtype=np.int64)
 
     def join(self, core: int, ticks: int) -> simpy.Event:
         """Run the kernel on a core at each of its next ``ticks`` ticks; return the end's event.

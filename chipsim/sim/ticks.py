@@ -21,7 +21,7 @@ class TickLog:
     Attributes
     ----------
     totals : ndarray of int64
-        The counts behind the properties, kept by :mod:`chipsim.sim.handlers`.
+        The counts and the log behind the properties, kept by :mod:`chipsim.sim.handlers`.
     sink : callable or None
         Takes columns of closed handlers; None where nobody records them.
     """
@@ -50,6 +50,12 @@ class TickLog:
     def cycles(self) -> int:
         """Cycles of all closed handlers."""
         return int(self.totals[handlers.ALL_CYCLES])
+
+    @property
+    def missed(self) -> NDArray[np.int64]:
+        """The first :data:`~chipsim.sim.handlers.MISSES` overruns: core, tick, end, lateness."""
+        kept = min(self.overruns, handlers.MISSES)
+        return self.totals[handlers.LOG :].reshape(-1, 4)[:kept]
 
     def report(
         self,

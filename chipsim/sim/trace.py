@@ -80,6 +80,7 @@ class Tracer:
         self.probe_dropped = 0
         self.packets_by_software = 0
         self._late = np.zeros(len(KINDS), dtype=np.int64)
+        self._late_at = np.zeros((2, simulation.machine.endpoints), dtype=np.int64)
         self._sent = np.zeros(len(KINDS), dtype=np.int64)
         if self.recorder.writes_packets:
             simulation.tick_log.sink = self._tick
@@ -97,6 +98,12 @@ class Tracer:
         """Late packets by kind."""
         self._hand_over_packets()
         return {kind: int(count) for kind, count in zip(KINDS, self._late, strict=True)}
+
+    @property
+    def late_at(self) -> NDArray[np.int64]:
+        """Late packets by endpoint, and the most ticks that one was off; shape (2, endpoints)."""
+        self._hand_over_packets()
+        return self._late_at
 
     def enter(self, phase: str, batch: int) -> None:
         """Say which phase and batch the packets from now on belong to."""
@@ -178,6 +185,8 @@ class Tracer:
         network = simulation.network
         inboxes = [2 * end + part for end in simulation.endpoint_of.values() for part in (0, 1)]
         full = [inbox for inbox in inboxes if network.waiting(inbox)]
+        for pe in simulation.pe_list:
+            simulation.cores.note_fill(pe.core, network.waiting(pe.inbox))
         if full:
             left = network.take(np.array(full, dtype=np.int32), int(simulation.env.now))
             self.consumed(left, None)
@@ -195,6 +204,7 @@ class Tracer:
             "probe_dropped": self.probe_dropped,
             "packets_by_software": self.packets_by_software,
             "late": self._late,
+            "late_at": self._late_at,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -204,6 +214,7 @@ class Tracer:
         self.probe_dropped = int(state["probe_dropped"])
         self.packets_by_software = int(state["packets_by_software"])
         self._late[:] = state["late"]
+        self._late_at[:] = state["late_at"]
 
     def _hold(self, rows: Deliveries, outcome: int, tick: int | None, ticked: bool) -> None:
         """Hold back what is only counted, until there is a block of it."""
@@ -219,9 +230,9 @@ class Tracer:
                 self._hand_over_packets()
             return
         note_consumed(
-            self._held, self._rows_held, self.kind_of_net, self._ticked, self._late,
-            rows.net, rows.tick, rows.injected_ps, rows.time_ps, rows.hops, rows.waited_ps,
-            outcome, -1 if tick is None else tick, taker,
+            self._held, self._rows_held, self.kind_of_net, self._ticked, self._late, self._late_at,
+            rows.net, rows.endpoint, rows.tick, rows.injected_ps, rows.time_ps, rows.hops,
+            rows.waited_ps, outcome, -1 if tick is None else tick, taker,
         )  # fmt: skip
         self._rows_held += count
 
@@ -243,6 +254,9 @@ class Tracer:
         late = self._ticked[kind] & np.where(taker == TICK, due != tick, due < tick)
         late &= taker != MEMORY
         self._late += np.bincount(kind[late], minlength=len(KINDS))
+        where = joined("endpoint")
+        np.add.at(self._late_at[0], where[late], 1)
+        np.maximum.at(self._late_at[1], where[late], np.abs(tick - due)[late])
         counted = (
             kind,
             joined("injected_ps"),
@@ -264,7 +278,7 @@ class Tracer:
             key=joined("key"),
             net=net,
             source=self._endpoint_of_vertex[source],
-            destination=joined("endpoint"),
+            destination=where,
             phase=phase,
             tick_sent=sent,
             tick_consumed=tick,

@@ -87,9 +87,14 @@ class Transfers:
         if engine is None:
             settings = DmaSettings.read(self.simulation.machine.description)
             engine = self._engines[endpoint] = DmaEngine(
-                self.simulation, endpoint, settings.setup_cycles, settings.outstanding
-            )
+                self.simulation, endpoint, settings.setup_cycles, settings.outstanding,
+                settings.queue_entries,
+            )  # fmt: skip
         return engine
+
+    def engines(self) -> Mapping[int, DmaEngine]:
+        """Return the DMA engines in use, by endpoint."""
+        return self._engines
 
     @property
     def host(self) -> HostLink:
@@ -279,7 +284,7 @@ class Transfers:
                 [end, int(port.serves), port.bytes_moved, port.free_ps]
                 for end, port in self._memories.items()
             ],
-            "engines": [[end, engine.completed] for end, engine in self._engines.items()],
+            "engines": [[end, *engine.state()] for end, engine in self._engines.items()],
             "host_free_ps": -1 if self._host is None else self._host.free_ps,
         }
 
@@ -293,16 +298,17 @@ class Transfers:
             port.bytes_moved, port.free_ps = moved, free_ps
             if serves:
                 port.serve()
-        for end, completed in state["engines"]:
-            self.dma(end).completed = completed
+        for end, *counts in state["engines"]:
+            self.dma(end).restore(counts)
         if state["host_free_ps"] >= 0:
             self.host.free_ps = int(state["host_free_ps"])
 
     def _leg(self, source: int, target: int) -> int:
         leg = self._legs.get((source, target))
         if leg is None:
+            bits = 32 * PAYLOAD_WORDS
             route = unicast(
-                self.simulation.machine, source, target, payload_bits=128, memory=True, dma=True
+                self.simulation.machine, source, target, payload_bits=bits, memory=True, dma=True
             )
             leg = self._legs[source, target] = int(self.simulation.add_routes([route])[0])
         return leg

@@ -114,8 +114,8 @@ def result(simulation: Simulation) -> dict[str, int]:
         "late": int(account(simulation)["late_spikes"]),
         "given_up": totals["Dropped_Multicast_Packets"],
         "emergency_routed": totals["Emergency_routed_Packets"],
-        "read_by_monitors": totals["Received_for_reinjection"],
-        "register_full": totals["Missed_for_reinjection"],
+        "read_by_monitors": totals["Received_For_Reinjection"],
+        "register_full": totals["Missed_For_Reinjection"],
         "monitor_full": totals["Reinjection_Overflows"],
         "reinjected": totals["Reinjected"],
     }

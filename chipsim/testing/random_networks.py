@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from chipsim.machine.behaviour import Behaviour, Reinjection
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.model import (
     UNBOUNDED,
     ChannelClass,
     EndpointKind,
     FullPolicy,
     Machine,
-    MachineBuilder,
     NodeKind,
     PortKind,
 )

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.library import load_machine
 from chipsim.machine.load import load_shipped
-from chipsim.machine.model import ChannelClass, EndpointKind, Machine, MachineBuilder, PortKind
+from chipsim.machine.model import ChannelClass, EndpointKind, Machine, PortKind
 from chipsim.machine.routes import unicast
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.network.traffic import (

@@ -11,6 +11,7 @@ import pytest
 from chipsim.cli.main import main
 from chipsim.errors import CheckpointError, TraceError
 from chipsim.sim import checkpoint
+from chipsim.trace import provenance
 from chipsim.trace.rundir import RunDirectory
 
 SETTINGS = {
@@ -42,7 +43,8 @@ def tree(out: Path) -> dict[str, bytes]:
     summary = json.loads((out / "summary.json").read_text())
     for name in ("cpu_s", "wall_s"):
         del summary[name]
-    return found | {"summary": json.dumps(summary, sort_keys=True).encode()}
+    counted = repr((provenance.read(out), provenance.read_missed(out))).encode()
+    return found | {"summary": json.dumps(summary, sort_keys=True).encode(), "counted": counted}
 
 
 class Killed(BaseException):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from chipsim.errors import DescriptionError
+from chipsim.errors import DescriptionError, RouteError
 from chipsim.machine import routes
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Branching, Machine, NodeKind, Routing
@@ -34,7 +35,7 @@ def classes_of(machine: Machine) -> dict[str, int]:
 
 
 def test_a_chip(old_chip: Machine) -> None:
-    assert Counter(old_chip.endpoint_kind.tolist()) == {0: 18, 2: 1}
+    assert Counter(old_chip.endpoint_kind.tolist()) == {0: 18, 1: 1, 2: 1}
     assert old_chip.pes().tolist() == list(range(1, 18)), "core 0 is the monitor's: 17 are left"
     assert len(load_machine("spinnaker1", {"floor.reserved_pes": 2}).pes()) == 16
     assert old_chip.endpoint_at(0, 0, 17) == 17
@@ -170,6 +171,30 @@ def test_link_errors_reach_the_channels() -> None:
     assert errors is not None
     is_link = np.asarray(machine.channel_direction) >= 0
     assert (errors == np.where(is_link, 0.01, 0.0)).all()
+
+
+def test_every_chip_has_an_sdram_behind_the_system_noc() -> None:
+    """A word in 15 ns by DMA, 16 byte in 60 ns; 1 GB/s at the SDRAM, 16 byte in 16 ns."""
+    machine = load_machine("spinnaker1-48")
+    drams = np.flatnonzero(machine.endpoint_kind == 1)
+    assert machine.endpoint_chip[drams].tolist() == list(range(48))
+    assert machine.endpoint_label(int(drams[9])).endswith(" DRAM")
+    chip = int(machine.endpoint_chip[drams[9]])
+    core = machine.endpoint_at(0, 0, 5, chip=chip)
+    for source, dest in ((core, int(drams[9])), (int(drams[9]), core)):
+        route = routes.unicast(machine, source, dest, 128, memory=True, dma=True)
+        routes.validate(machine, route)
+        assert routes.zero_load_ps(machine, route) == {dest: 60_000 + 16_000}
+        names = [machine.channel_label(stage[0].channel) for stage in route.stages]
+        assert all("System NoC" in name and "router" not in name for name in names)
+        assert machine.sink_owner(int(machine.channel_port[route.stages[-1][0].channel])) == dest
+    other = machine.endpoint_at(0, 0, 5, chip=chip + 1)
+    for dest in (other, machine.endpoint_at(0, 0, 6, chip=chip), int(drams[10])):
+        with pytest.raises(RouteError, match="joins cores to the SDRAM of their own chip alone"):
+            routes.unicast(machine, core, dest, 128, memory=True, dma=True)
+    with pytest.raises(RouteError, match="payload of 128 bit, expected one of 0, 32 bit"):
+        packet = routes.unicast(machine, core, other)
+        routes.validate(machine, replace(packet, payload_bits=128))
 
 
 def test_unpublished_figures_are_assumptions(old_chip: Machine) -> None:

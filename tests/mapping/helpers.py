@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from functools import cache
 
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.library import load_machine
 from chipsim.machine.load import load_shipped
 from chipsim.machine.model import (
     ChannelClass,
     EndpointKind,
     Machine,
-    MachineBuilder,
     NodeKind,
     PortKind,
 )

@@ -2,13 +2,13 @@
 
 import pytest
 
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.load import load_shipped
 from chipsim.machine.model import (
     Branching,
     ChannelClass,
     EndpointKind,
     Machine,
-    MachineBuilder,
     NodeKind,
     PortKind,
     Routing,

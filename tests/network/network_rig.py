@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.model import (
     ChannelClass,
     EndpointKind,
     FullPolicy,
     Machine,
-    MachineBuilder,
     NodeKind,
     PortKind,
 )

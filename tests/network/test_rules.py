@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from chipsim.errors import MachineError, NetworkError, RouteError
-from chipsim.machine.model import ChannelClass, EndpointKind, Machine, MachineBuilder, PortKind
+from chipsim.machine.builder import MachineBuilder
+from chipsim.machine.model import ChannelClass, EndpointKind, Machine, PortKind
 from chipsim.machine.route import SINK, Branch, Route
 from chipsim.network import rules
 from chipsim.network.api import NetworkOptions

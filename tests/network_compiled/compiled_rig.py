@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from chipsim.machine.builder import MachineBuilder
 from chipsim.machine.model import (
     ChannelClass,
     EndpointKind,
     FullPolicy,
     Machine,
-    MachineBuilder,
     PortKind,
 )
 from chipsim.machine.route import SINK, Branch, Route

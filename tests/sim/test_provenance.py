@@ -71,9 +71,11 @@ def test_routers_say_what_came_from_where(simulation: Simulation) -> None:
 def test_links_and_cores(simulation: Simulation) -> None:
     east = values(simulation, "link", 0, 0, "E ")
     assert (east["Packets"], east["Frames"]) == (SENT, SENT * 19)  # 72 bits are 19 symbols
+    assert east["Busy_ps"] == SENT * 380_000
+    assert east["Occupancy_ppm"] == SENT * 380_000 * 10**6 // int(simulation.env.now)
     assert values(simulation, "link", 2, 0, "E ")["Packets"] == 0
     sender = values(simulation, "core", 0, 0, "chip(0,0) core(1) a")
-    assert sender == {"Input_buffer_lost_packets": 0, "Packets_sent": SENT}
+    assert sender["Packets_sent"] == SENT and sender["Times_the_input_buffer_lost_packets"] == 0
 
 
 def test_filters_combine(simulation: Simulation) -> None:
@@ -113,8 +115,10 @@ def test_unknown_names_are_refused() -> None:
 
 def test_the_file_holds_the_rows(simulation: Simulation, tmp_path: Path) -> None:
     rows = simulation.provenance()
+    missed = provenance.Missed(2, 0, "a core", 17, 18_500_000, 500_000)
     provenance.write(tmp_path, rows)
-    provenance.write(tmp_path, rows)  # in place of the first
+    provenance.write(tmp_path, rows, [missed])  # in place of the first
+    assert provenance.read_missed(tmp_path) == [missed]
     assert sorted(provenance.read(tmp_path)) == sorted(rows)
     assert {row.table for row in provenance.read(tmp_path, "core")} == {"core"}
     assert [path.name for path in tmp_path.iterdir()] == [provenance.FILE]

@@ -294,9 +294,9 @@ def _channel(machine: Machine, channel: int) -> Json:
     if far >= 0:
         end = [int(a[far]) for a in (machine.node_chip, machine.node_x, machine.node_y)]
     else:
-        sinks = np.flatnonzero(machine.endpoint_sink == port)
+        owner = machine.sink_owner(port)
         places = (machine.endpoint_chip, machine.endpoint_x, machine.endpoint_y)
-        end = [int(a[sinks[0]]) for a in places] if len(sinks) else start
+        end = [int(a[owner]) for a in places] if owner >= 0 else start
     name = machine.classes[int(machine.channel_class[channel])].name
     label = machine.channel_label(channel)
     return {"id": channel, "name": label, "class": name, "from": start, "to": end}

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from chipsim.machine.model import Machine
+from chipsim.machine.model import Machine, PortKind
 from chipsim.network.compiled import layout as at
 from chipsim.network.compiled.state import I64, State
 
 
 def of(machine: Machine, state: State) -> dict[str, I64]:
     """Return the fields of :class:`chipsim.network.api.Counters` that few machines have."""
+    blocked = np.zeros(machine.ports, dtype=np.int64)
+    found = np.flatnonzero(machine.port_kind == PortKind.SOURCE)
+    blocked[found] = state.sources[at.BLOCKED :: at.SOURCE_STRIDE][: len(found)]
     lines = state.lines.reshape(-1, at.LINE_STRIDE)[: machine.channels]
     patience = state.patience.reshape(-1, at.PATIENCE_STRIDE)[: machine.ports]
     counts = {
+        "blocked_at": blocked,
         "given_up_at": patience[:, at.GIVEN_UP].copy(),
         "channel_resent": lines[:, at.RESENT].copy(),
         "channel_emergency": lines[:, at.EMERGENCY].copy(),

@@ -154,6 +154,7 @@ ACCEPTED = 3  # time of the last acceptance, NONE if never
 PENDING = 4  # time of its pending inject event, or NONE
 WATCH_ACCEPTED = 5  # 1: armed
 SOURCE_PORT = 6
+BLOCKED = 7  # packets that found the port full when their time had come
 
 # --- inboxes: two per endpoint -----------------------------------------------------------------
 INBOX_STRIDE = 8

@@ -23,6 +23,7 @@ from chipsim.network.compiled.layout import (
     ARRIVED,
     ASK,
     BIT,
+    BLOCKED,
     BRANCH_STRIDE,
     CAPACITY,
     CREDIT,
@@ -268,6 +269,8 @@ def accept(net: State, source: int, now: int) -> None:
     packet = sources[source + SCRIPT]
     sources[source + SCRIPT] = packets[packet + LINK]
     sources[source + LEFT] -= 1
+    if max(packets[packet + EARLIEST], sources[source + ACCEPTED] + packets[packet + GAP]) < now:
+        sources[source + BLOCKED] += 1
     sources[source + ACCEPTED] = now
     packets[packet + INJECTED_AT] = now
     net.scalars[INJECTED] += 1

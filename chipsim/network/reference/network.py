@@ -129,7 +129,20 @@ class Network:
             port = make(number, node, len(node.inputs), room)
             node.inputs.append(port)
             ports.append(port)
+        self._share_inboxes(ports)
         return ports
+
+    def _share_inboxes(self, ports: list[Port | Sink]) -> None:
+        """Give an endpoint whose memory traffic has a sink of its own one pair of inboxes."""
+        memory = self.machine.endpoint_memory_sink
+        if memory is None:
+            return
+        for own, apart in zip(self.machine.endpoint_sink.tolist(), memory.tolist(), strict=True):
+            if apart >= 0:
+                sink, other = ports[own], ports[apart]
+                assert isinstance(sink, Sink)
+                assert isinstance(other, Sink)
+                other.inboxes = sink.inboxes
 
     def _make_outputs(self, arbiter: Callable[[], Arbiter]) -> list[Output]:
         machine = self.machine
@@ -368,6 +381,7 @@ class Network:
             channel_packets=np.array([o.packets for o in self._outputs], dtype=np.int64),
             channel_flits=np.array([o.flits for o in self._outputs], dtype=np.int64),
             dropped_at=dropped_at,
+            blocked_at=np.array([getattr(p, "blocked", 0) for p in self._ports], dtype=np.int64),
             given_up_at=np.array([getattr(p, "given_up", 0) for p in self._ports], dtype=np.int64),
             channel_resent=np.array([o.resent for o in self._outputs], dtype=np.int64),
             channel_emergency=np.array([o.emergency for o in self._outputs], dtype=np.int64),

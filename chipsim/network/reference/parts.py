@@ -181,11 +181,14 @@ class SourcePort(Port):
         When the last row was accepted, -1 if none was.
     alarm_ps : int
         When the first row's time comes, as far as that has been scheduled.
+    blocked : int
+        Rows that found no slot when their time had come.
     """
 
     script: deque[Packet] = field(default_factory=deque)
     last_ps: int = -1
     alarm_ps: int = -1
+    blocked: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -34,6 +34,7 @@ class Sources:
                 return
             if not port.slots.has_room(packet):
                 return
+            port.blocked += due < now
             port.slots.claim(packet)
             port.script.popleft()
             port.last_ps = packet.injected_ps = now
