@@ -42,6 +42,7 @@ class Transfers:
         self._pe_at = {pe.endpoint: pe for pe in simulation.pe_list}
         self._dma_port = simulation.machine.endpoint_dma_port.tolist()
         self._memories: dict[int, MemoryPort] = {}
+        self._drams: list[MemoryPort] = []
         self._engines: dict[int, DmaEngine] = {}
         self._legs: dict[tuple[int, int], int] = {}
         self._host: HostLink | None = None
@@ -71,7 +72,9 @@ class Transfers:
         if machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
             dram = MemorySettings.dram(figures)
             store = Sram(machine.endpoint_label(endpoint), dram.nbytes)
-            return MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
+            port = MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
+            self._drams.append(port)
+            return port
         pe = self._pe_at.get(endpoint)
         if pe is None:
             raise ProgramError(
@@ -316,8 +319,4 @@ class Transfers:
     @property
     def dram_bytes_moved(self) -> int:
         """Bytes read from and written to DRAM."""
-        return sum(
-            port.bytes_moved
-            for endpoint, port in self._memories.items()
-            if self.simulation.machine.endpoint_kind[endpoint] == EndpointKind.DRAM
-        )
+        return sum(port.bytes_moved for port in self._drams)

@@ -43,7 +43,7 @@ class ExchangeMeter:
         simulation.synchronise()
         simulation.tracer.hand_over()  # or the exchange's last packets would count for the next
         sent = simulation.tracer.recorder.packets_sent()
-        hops = int(simulation.network.counters().packet_hops)
+        hops = int(simulation.network.carried().packet_hops)
         return int(simulation.env.now), hops, *(sent[kind] for kind in KINDS)
 
     def _begin(self) -> None:
