@@ -168,9 +168,9 @@ class StepGroup:
     ) -> int:
         """Do :meth:`_start` by the short cut; see :meth:`WholeSteps.run`."""
         if self._whole is None:
-            if not self._may_whole:
+            if self.simulation.directory is None or not self._may_whole:
                 return -1
-            self._may_whole = bool(self.kernel.room()) and WholeSteps.possible(self.simulation)
+            self._may_whole = self.kernel.room() > 0
             if not self._may_whole:
                 return -1
             self._whole = WholeSteps(self, self._left, self._total, self._costs)

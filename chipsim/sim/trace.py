@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,6 +147,29 @@ class Tracer:
         if not count:
             return
         self._hold(taken, DELIVERED, tick, ticked)
+
+    def take_whole(
+        self, take: Callable[..., tuple[int, ...]], inboxes: NDArray[np.int32], now: int,
+        *arguments: Any,
+    ) -> tuple[int, ...] | None:  # fmt: skip
+        """Let compiled code take packets and note them here (see :mod:`chipsim.sim.flits`).
+
+        Returns
+        -------
+        tuple of int or None
+            What ``take`` returned, packets first; None if it is not possible.
+        """
+        directory = self.simulation.directory
+        for _ in range(2):
+            found = take(
+                directory, inboxes, now, self.held, self.rows_held, self.kind_of_net,
+                self.has_tick, self.late_by_kind, self.late_by_end, *arguments,
+            )  # fmt: skip
+            if found[0] >= 0:
+                self.rows_held += found[0]
+                return found
+            self.hand_over()
+        return None
 
     def drops(self) -> None:
         """Account copies lost since the last call, and hand over what was held back."""

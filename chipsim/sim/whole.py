@@ -16,20 +16,30 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from chipsim.compiled import inlined
+from chipsim.compiled import compiled, inlined
 from chipsim.network.compiled.inbox import INTS as TAKEN_INTS
 from chipsim.network.compiled.inbox import WORDS, count_taken, take_rows
-from chipsim.network.compiled.layout import NOW
+from chipsim.network.compiled.layout import ACCEPTED, FEEDER, NOW, PORT_STRIDE
+from chipsim.network.compiled.layout import LEFT as WAITING
 from chipsim.network.compiled.script import SENT_ALL, send
 from chipsim.network.compiled.state import bare, flags, ints, octets, opened, words
 from chipsim.sim.consume import TICK, count_kinds, note_consumed
 from chipsim.sim.expand import INTS, LONGS, PLAN_FIELDS, count_keys, put_keys
-from chipsim.sim.handlers import FIELDS, charge_handlers, start_steps
+from chipsim.sim.handlers import (
+    FIELDS,
+    OPEN,
+    any_open,
+    charge_handlers,
+    settle,
+    start_steps,
+)
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 
+SENT_PACKETS = 2
+"""What :func:`chipsim.sim.handlers.any_open` says when an open handler has sent packets."""
 HELD_COLUMNS = 7
 DELIVERED = 0
 
@@ -95,6 +105,26 @@ BAD_KEY = 4  # a key lies outside its net's block
 TOO_MANY = 5  # more packets than the out columns hold
 
 
+@compiled
+def settle_whole(directory: I64, data: I64, ports: I32, now: int, totals: I64) -> None:
+    """Close every handler that has ended by ``now``, where nobody records them one by one.
+
+    ``ports`` are the cores' source ports; the other parameters are those of
+    :func:`chipsim.sim.handlers.settle_handlers`.
+    """
+    found = any_open(data)
+    if not found:
+        return
+    net = opened(directory)
+    for core in range(data.shape[1]):
+        left, last = 0, -1
+        if found == SENT_PACKETS:
+            source = net.ports[int(ports[core]) * PORT_STRIDE + FEEDER]
+            left, last = net.sources[source + WAITING], net.sources[source + ACCEPTED]
+        if settle(data, core, left, last, now, totals):
+            data[OPEN, core] = 0
+
+
 class Handlers(NamedTuple):
     """The arrays of a form, as the parts' functions have them."""
 
@@ -157,7 +187,25 @@ def together(on: Handlers) -> bool:
 
 
 @inlined
-def begin(form: I64, on: Handlers, tick: int, now: int) -> tuple[I32, U32]:
+def rows_of(form: I64) -> I32:
+    """Return the kernel's rows in this call."""
+    return carray(ints(form[ROWS]), (form[COUNT],))
+
+
+@inlined
+def steps_of(form: I64) -> I64:
+    """Return the number of the tick within each row's effect."""
+    return carray(words(form[STEP]), (form[COUNT],))
+
+
+@inlined
+def counts_of(form: I64) -> I64:
+    """Return the operation counts that a kernel fills in, zeros, shape (rows, operations)."""
+    return carray(words(form[COUNTS]), (form[COUNT], form[OPERATIONS]))
+
+
+@compiled
+def begin(form: I64, tick: int, now: int) -> tuple[I32, U32]:
     """Open the handlers of ``tick`` and take their packets; ``STATUS`` says whether it could.
 
     Returns
@@ -167,6 +215,7 @@ def begin(form: I64, on: Handlers, tick: int, now: int) -> tuple[I32, U32]:
         :mod:`chipsim.network.compiled.inbox` (row, endpoint, key, source, net, ...), shape
         (8, packets), and the payload, shape (packets, 4).
     """
+    on = read(form)
     net = opened(on.network)
     waiting = count_taken(net, on.inboxes)
     status = DONE
@@ -193,10 +242,9 @@ def begin(form: I64, on: Handlers, tick: int, now: int) -> tuple[I32, U32]:
     return columns, payload
 
 
-@inlined
+@compiled
 def finish(
     form: I64,
-    on: Handlers,
     plan: I64,
     received: I32,
     position: I32,
@@ -209,8 +257,8 @@ def finish(
 
     Parameters
     ----------
-    form, on
-        The form, and its arrays.
+    form
+        The form.
     plan : ndarray of int64, shape (6,)
         The send plan's form; any, where no row sends.
     received : ndarray of int32
@@ -218,6 +266,7 @@ def finish(
     position, offset, payload, tag
         As of :func:`chipsim.sim.sends.draft`.
     """
+    on = read(form)
     nets, branches = plan[PLAN_NETS], plan[PLAN_BRANCHES]
     fan = carray(words(plan[PLAN_FAN]), (nets,))
     times = charge_handlers(

@@ -14,7 +14,6 @@ from chipsim.sim.expand import INTS, LONGS
 from chipsim.sim.sends import bad_offset, plain_sends
 
 if TYPE_CHECKING:
-    from chipsim.sim.simulation import Simulation
     from chipsim.sim.steps import StepGroup
 
 I32 = NDArray[np.int32]
@@ -55,24 +54,13 @@ class WholeSteps:
         self.form = np.zeros(at.FORM, dtype=np.int64)
         self._fill(group)
 
-    @staticmethod
-    def possible(simulation: Simulation) -> bool:
-        """Return whether nothing looks at single packets and handlers."""
-        probes = simulation.probes
-        return (
-            hasattr(simulation.network, "directory")
-            and simulation.operations is None
-            and not simulation.tracer.recorder.writes_packets
-            and not probes.on_sends
-            and not probes.on_deliveries
-        )
-
     def _fill(self, group: StepGroup) -> None:
         """Write what does not change into the form."""
         simulation, form = self._simulation, self.form
         tracer = simulation.tracer
-        arrays = {
-            at.NETWORK: simulation.network.directory,  # type: ignore[attr-defined]
+        assert simulation.directory is not None
+        arrays: dict[int, NDArray[Any]] = {
+            at.NETWORK: simulation.directory,
             at.DATA: simulation.cores.data,
             at.LEFT: self._left,
             at.TOTAL: self._total,

@@ -384,8 +384,9 @@ class LayerProgram(Program):
         receiver.begin()
         room = pe.receive_capacity
         at_once = min(RECEIVE_AT_ONCE, max(1, room // 4)) if room else RECEIVE_AT_ONCE
-        while receiver.left:
-            count = min(receiver.left, at_once)
-            packets = yield pe.receive(count, on_stall=receiver.lost)
-            self.kernel.strays.stale_phase += receiver.take(packets)
-            pe.work(weight_word=4 * len(packets))
+        while left := receiver.left:
+            packets, others = yield pe.receive_block(
+                receiver.block, min(left, at_once), on_stall=receiver.lost
+            )
+            self.kernel.strays.stale_phase += others
+            pe.work(weight_word=4 * packets)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.compiled import compiled, inlined
-from chipsim.sim.whole import DONE, STATUS, begin, finish, read
+from chipsim.sim.whole import DONE, STATUS, begin, counts_of, finish, rows_of, steps_of
 from eventprop_apps.kernels.layer import (
     ERROR_LOOKUP,
     backward,
@@ -55,14 +55,16 @@ def input_whole(
     form: I64, tick: int, now: int, plan: I64, steps: I64, lines: I64, sample: I32, high: int
 ) -> int:
     """Send the input spikes of a step; see :func:`eventprop_apps.programs.decode.due_inputs`."""
-    on = read(form)
-    inbox, _ = begin(form, on, tick, now)
+    inbox, _ = begin(form, tick, now)
     if form[STATUS] != DONE:
         return 0
-    position, offset, tag, found = due_inputs(steps, lines, on.rows, on.step, sample, high)
+    position, offset, tag, found = due_inputs(
+        steps, lines, rows_of(form), steps_of(form), sample, high
+    )
+    counts = counts_of(form)
     for r in range(len(found)):
-        on.counts[r, 0] = 1 + found[r]
-    finish(form, on, plan, inbox[ROW], position, offset, plain(len(position)), tag, tick)
+        counts[r, 0] = 1 + found[r]
+    finish(form, plan, inbox[ROW], position, offset, plain(len(position)), tag, tick)
     return 0
 
 
@@ -72,8 +74,7 @@ def listen_whole(
     step: int,
 ) -> int:  # fmt: skip
     """Note the first spikes of the outputs, which were sent in ``step``."""
-    on = read(form)
-    inbox, _ = begin(form, on, tick, now)
+    inbox, _ = begin(form, tick, now)
     if form[STATUS] != DONE:
         return 0
     position, neuron = decode_spikes(
@@ -82,13 +83,13 @@ def listen_whole(
     if outside(neuron, first.shape[1]):
         return OUTSIDE
     if len(position) > 0:
-        ptr = row_pointers(position, len(on.rows))
-        steps = np.full(len(on.rows), step, np.int64)
-        note_first(first, on.rows.astype(np.int64), steps, ptr, neuron)
-        for r in range(len(on.rows)):
-            on.counts[r, 0] = on.counts[r, 1] = ptr[r + 1] - ptr[r]
+        rows, counts = rows_of(form).astype(np.int64), counts_of(form)
+        ptr = row_pointers(position, len(rows))
+        note_first(first, rows, np.full(len(rows), step, np.int64), ptr, neuron)
+        for r in range(len(rows)):
+            counts[r, 0] = counts[r, 1] = ptr[r + 1] - ptr[r]
     none = np.empty(0, np.int32)
-    finish(form, on, plan, inbox[ROW], none, np.empty(0, np.int64), plain(0), none, tick)
+    finish(form, plan, inbox[ROW], none, np.empty(0, np.int64), plain(0), none, tick)
     return int(inbox.shape[1] - len(position))
 
 
@@ -115,12 +116,11 @@ def forward_whole(
     weights, neuron, spikes, values, inputs, counts, gradient, factors
         The layer's state and factors.
     """
-    on = read(form)
-    inbox, _ = begin(form, on, tick, now)
+    inbox, _ = begin(form, tick, now)
     if form[STATUS] != DONE:
         return 0
-    rows, row = on.rows.astype(np.int64), inbox[ROW]
-    count_rows(on.counts, decodes, row)
+    rows, row, ops = rows_of(form).astype(np.int64), inbox[ROW], counts_of(form)
+    count_rows(ops, decodes, row)
     if step == 0:
         reset(neuron, counts, gradient, rows, True)
     position, line = decode_spikes(row, inbox[NET], inbox[KEY].view(np.uint32), nets, parity, low)
@@ -129,13 +129,13 @@ def forward_whole(
     ptr = row_pointers(position, len(rows))
     steps = np.full(len(rows), step, np.int64)
     out_ptr, out = forward(
-        weights, neuron, spikes, values, inputs, counts, factors, steps, rows, ptr, line, on.counts
+        weights, neuron, spikes, values, inputs, counts, factors, steps, rows, ptr, line, ops
     )
-    sender, tag = senders(out_ptr, on.rows, sample)
+    sender, tag = senders(out_ptr, rows_of(form), sample)
     offset = np.empty(len(out), np.int64)
     for i in range(len(out)):
         offset[i] = (out[i] + first_neuron) | high
-    finish(form, on, plan, row, sender, offset, plain(len(out)), tag, tick)
+    finish(form, plan, row, sender, offset, plain(len(out)), tag, tick)
     return int(inbox.shape[1] - len(position))
 
 
@@ -166,12 +166,11 @@ def backward_whole(
     weights, neuron, spikes, values, inputs, input_errors, counts, gradient, factors
         The layer's state and factors.
     """
-    on = read(form)
-    inbox, payload = begin(form, on, tick, now)
+    inbox, payload = begin(form, tick, now)
     if form[STATUS] != DONE:
         return 0
-    rows, row = on.rows.astype(np.int64), inbox[ROW]
-    count_rows(on.counts, decodes, row)
+    rows, row, ops = rows_of(form).astype(np.int64), inbox[ROW], counts_of(form)
+    count_rows(ops, decodes, row)
     steps = np.full(len(rows), step, np.int64)
     place, err_step, err_neuron = decode_errors(
         inbox[NET], inbox[KEY].view(np.uint32), nets, parity, low, mid
@@ -193,19 +192,19 @@ def backward_whole(
             spikes, values, counts, rows, steps, ptr, which, err_step.astype(np.int32), value, found
         )  # fmt: skip
         for r in range(len(rows)):
-            on.counts[r, ERROR_LOOKUP] += ptr[r + 1] - ptr[r]
+            ops[r, ERROR_LOOKUP] += ptr[r + 1] - ptr[r]
             for column in range(3):
                 strays[column] += found[r, column]
     ptr, index, at_step, error = backward(
         weights, neuron, spikes, values, inputs, input_errors, counts, gradient, factors, steps,
-        rows, first_line, on.counts,
+        rows, first_line, ops,
     )  # fmt: skip
-    sender, tag = senders(ptr, on.rows, sample)
+    sender, tag = senders(ptr, rows_of(form), sample)
     offset = np.empty(len(index), np.int64)
     carried = plain(len(index))
     words = carried.view(values.dtype)
     for i in range(len(index)):
         offset[i] = index[i] | (np.int64(at_step[i]) << below_low) | high
         words[i, 0] = error[i]
-    finish(form, on, plan, row, sender, offset, carried, tag, tick)
+    finish(form, plan, row, sender, offset, carried, tag, tick)
     return int(inbox.shape[1] - len(place))
