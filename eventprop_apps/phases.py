@@ -90,7 +90,7 @@ class PhaseMeter:
         simulation = self._simulation
         simulation.synchronise()
         simulation.charge_kernels()
-        simulation.tracer.hand_over()
+        simulation.tracer.hand_over_sends()
         costs, machine = simulation.costs, simulation.machine
         cycles = sum(count * costs.cost(name) for name, count in costs.used.items())
         carried = simulation.network.carried()

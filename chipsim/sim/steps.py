@@ -43,6 +43,8 @@ class StepGroup:
     counts, charged : ndarray of int64, shape (rows, operations)
         How often each row did each of the kernel's operations: since the last
         :meth:`Simulation.charge_kernels`, and before it.
+    whole : WholeSteps or None
+        Its short cut, once it is known that there is one.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class StepGroup:
         shape = (len(cores), len(kernel.operations))
         self.counts = np.zeros(shape, dtype=np.int64)
         self.charged = np.zeros(shape, dtype=np.int64)
-        self._whole: WholeSteps | None = None
+        self.whole: WholeSteps | None = None
         self._may_whole = True
 
     def join(self, core: int, ticks: int) -> simpy.Event:
@@ -167,14 +169,14 @@ class StepGroup:
         now: int,
     ) -> int:
         """Do :meth:`_start` by the short cut; see :meth:`WholeSteps.run`."""
-        if self._whole is None:
+        if self.whole is None:
             if self.simulation.directory is None or not self._may_whole:
                 return -1
             self._may_whole = self.kernel.room() > 0
             if not self._may_whole:
                 return -1
-            self._whole = WholeSteps(self, self._left, self._total, self._costs)
-        return self._whole.run(rows, cores, inboxes, tick, now)
+            self.whole = WholeSteps(self, self._left, self._total, self._costs)
+        return self.whole.run(rows, cores, inboxes, tick, now)
 
     def _refresh(self) -> None:
         self._stale = False

@@ -260,9 +260,9 @@ class Tracer:
                 self._hand_over_packets()
             return
         note_consumed(
-            self.held, self.rows_held, self.kind_of_net, self.has_tick, self.late_by_kind, self.late_by_end,
-            rows.net, rows.endpoint, rows.tick, rows.injected_ps, rows.time_ps, rows.hops,
-            rows.waited_ps, outcome, -1 if tick is None else tick, taker,
+            self.held, self.rows_held, self.kind_of_net, self.has_tick, self.late_by_kind,
+            self.late_by_end, rows.net, rows.endpoint, rows.tick, rows.injected_ps, rows.time_ps,
+            rows.hops, rows.waited_ps, outcome, -1 if tick is None else tick, taker,
         )  # fmt: skip
         self.rows_held += count
 
@@ -319,13 +319,17 @@ class Tracer:
     def hand_over(self) -> None:
         """Hand what is held back to the recorder: packets, and counts of sends."""
         self._hand_over_packets()
-        if self.sent_by_kind.any():
-            self.recorder.sends_by_kind(self.sent_by_kind)
-            self.sent_by_kind[:] = 0
+        self.hand_over_sends()
         if self.rows_held:
             columns = self.held[:, : self.rows_held]
             self.rows_held = 0
             self.recorder.packets(**dict(zip(PACKET_COLUMNS, columns, strict=True)))
+
+    def hand_over_sends(self) -> None:
+        """Hand the counts of sends to the recorder, and leave what is held back where it is."""
+        if self.sent_by_kind.any():
+            self.recorder.sends_by_kind(self.sent_by_kind)
+            self.sent_by_kind[:] = 0
 
     def _tick(
         self,

@@ -29,6 +29,11 @@ class WholeSteps:
         Of the group: ticks left of each row's effect, and ticks that it had at its start.
     costs : ndarray of int64, shape (operations,)
         Cycles of the kernel's operations.
+
+    Attributes
+    ----------
+    handlers : int
+        Handlers done whole so far.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class WholeSteps:
         self._words = np.empty((room, PAYLOAD_WORDS), dtype=np.uint32)
         self._costs = costs
         self._rows: I32 | None = None
+        self.handlers = 0
         self.form = np.zeros(at.FORM, dtype=np.int64)
         self._fill(group)
 
@@ -123,6 +129,7 @@ class WholeSteps:
         if status in (at.IN_PARTS, at.NO_ROOM):
             return -1
         self._simulation.tick_handlers += len(rows)
+        self.handlers += len(rows)
         tracer.rows_held += taken
         tracer.packets_by_software += sent
         if status != at.DONE:
