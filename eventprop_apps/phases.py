@@ -90,16 +90,16 @@ class PhaseMeter:
         simulation = self._simulation
         simulation.synchronise()
         simulation.charge_kernels()
-        simulation.tracer.hand_over()
+        simulation.tracer.hand_over_sends()
         costs, machine = simulation.costs, simulation.machine
         cycles = sum(count * costs.cost(name) for name, count in costs.used.items())
-        counters = simulation.network.counters()
+        carried = simulation.network.carried()
         sent = simulation.tracer.recorder.packets_sent()
         dram = simulation.transfers.dram_bytes_moved
-        fixed = (int(simulation.env.now), cycles, int(counters.packet_hops), int(dram))
+        fixed = (int(simulation.env.now), cycles, int(carried.packet_hops), int(dram))
         grants = [
             np.bincount(machine.channel_class, weights=counted, minlength=self._classes)
-            for counted in (counters.channel_flits, counters.channel_packets)
+            for counted in (carried.channel_flits, carried.channel_packets)
         ]
         kinds = [sent.get(kind, 0) for kind in KINDS]
         return np.concatenate([[*fixed, *kinds], *grants]).astype(np.int64)

@@ -263,6 +263,21 @@ class Counters:
 
 
 @dataclass
+class Carried:
+    """What has moved so far: the part of :class:`Counters` that costs no walk over the network.
+
+    Attributes
+    ----------
+    packet_hops : int
+    channel_packets, channel_flits : ndarray of int64, shape (channels,)
+    """
+
+    packet_hops: int
+    channel_packets: NDArray[np.int64]
+    channel_flits: NDArray[np.int64]
+
+
+@dataclass
 class WindowStatistics:
     """What :class:`NetworkOptions` asked to be counted about a measuring window.
 
@@ -386,6 +401,9 @@ class Network(Protocol):
         yet (those that arrive at an instant count before its grants), or in one of its endpoint's
         inboxes. What waits now counts for the next call too. Zeros without ``queue_peaks``.
         """
+
+    def carried(self) -> Carried:
+        """Return the counts of what has moved so far, for whoever asks often."""
 
     def counters(self) -> Counters:
         """Return the counts so far."""

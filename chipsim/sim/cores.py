@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from chipsim.machine.model import Machine
 from chipsim.sim import handlers
+from chipsim.sim.whole import settle_whole
 
 if TYPE_CHECKING:
     from chipsim.network.api import Network
@@ -128,8 +129,11 @@ class Cores:
             left, last = self._none_left[: len(cores)], self._never[: len(cores)]
         return self._close(cores, left, last, now_ps)
 
-    def settle_all(self, network: Network, now_ps: int) -> None:
-        """Close every handler that has ended by ``now_ps``."""
+    def settle_all(self, network: Network, now_ps: int, directory: I64 | None = None) -> None:
+        """Close every handler that has ended by ``now_ps``; in one call with the ``directory``."""
+        if directory is not None and self.log.sink is None:
+            settle_whole(directory, self.data, self.port, now_ps, self.log.totals)
+            return
         found = handlers.any_open(self.data)
         if found == _SENT:
             self._close(self._all, *network.accepted(self.port), now_ps)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
-from chipsim.sim.memory import Transfer, flit_rows
+from chipsim.sim.memory import Transfer
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
@@ -117,9 +117,8 @@ class DmaEngine:
             first = int(simulation.env.now) + self.setup_ps
             if transfer.write:
                 simulation.memory(transfer.target).expect(transfer)
-                rows = flit_rows(transfer.words, transfer.lead)
                 simulation.transfers.send_flits(
-                    self.endpoint, transfer.target, transfer, rows, first, 0
+                    self.endpoint, transfer.target, transfer, transfer.words, first, 0
                 )
             else:
                 simulation.memory(self.endpoint).expect(transfer)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chipsim.errors import ProgramError
-from chipsim.network.api import Deliveries
 from chipsim.sim.program import Effect, Kernel, Waiting
 
 if TYPE_CHECKING:
+    from chipsim.sim.blocks import WordBlock
     from chipsim.sim.memory import Transfer
     from chipsim.sim.pe import ProcessingElement
 
@@ -79,6 +79,10 @@ class Receive(Effect):
     count: int = 1
     on_stall: StallError | None = None
 
+    def drain(self, pe: ProcessingElement) -> Any:
+        """Drain the receive FIFO and return the effect's result."""
+        return pe.take_packets()
+
     def perform(self, pe: ProcessingElement) -> Waiting:
         """Return the drained packets (:class:`~chipsim.network.api.Deliveries`)."""
         if self.count < 1:
@@ -91,8 +95,7 @@ class Receive(Effect):
         if pe.hung():
             yield from pe.hang()
         pe.begin_handler(None)
-        packets: Deliveries = pe.take_packets()
-        return packets
+        return self.drain(pe)
 
     def waits_for(self, pe: ProcessingElement) -> str:
         """Name the missing packets."""
@@ -102,6 +105,18 @@ class Receive(Effect):
     def stalled(self, pe: ProcessingElement) -> Exception | None:
         """Return what the program said to raise."""
         return self.on_stall(pe) if self.on_stall is not None else None
+
+
+@dataclass
+class ReceiveBlock(Receive):
+    """Wait until the receive FIFO holds ``count`` packets and store the words of a block."""
+
+    block: WordBlock | None = None
+
+    def drain(self, pe: ProcessingElement) -> tuple[int, int]:
+        """Return the number of packets drained, and how many were none of the block's."""
+        assert self.block is not None
+        return pe.take_block(self.block)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.compiled import compiled
+from chipsim.compiled import compiled, inlined
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -16,6 +16,8 @@ LONGS = 3
 """Columns of 64 bit: earliest_ps, gap_ps, seq."""
 INTS = 6
 """Columns of 32 bit: port, route, source, net, tick, tag."""
+PLAN_FIELDS = 6
+"""Rows of a plan's table: port, source, net, base, size, first."""
 
 
 @compiled
@@ -106,6 +108,57 @@ def write_packets(
     return longs, ints
 
 
+@inlined
+def count_keys(rows: I32, position: I32, offset: I64, plan: I64) -> tuple[int, int]:
+    """Return -1 and the packets that keys become; or the index of a key outside its net's block."""
+    count = 0
+    for i in range(len(position)):
+        row = rows[position[i]]
+        if offset[i] < 0 or offset[i] >= plan[4, row]:
+            return i, 0
+        count += plan[5, row + 1] - plan[5, row]
+    return -1, count
+
+
+@inlined
+def put_keys(
+    rows: I32,
+    position: I32,
+    offset: I64,
+    payload: NDArray[np.uint32],
+    tag: I32,
+    plan: I64,
+    plan_routes: I32,
+    times_ps: I64,
+    tick: int,
+    sequence: I64,
+    longs: I64,
+    ints: I32,
+    keys: NDArray[np.uint32],
+    words: NDArray[np.uint32],
+) -> None:
+    """Write the packets that keys become into columns with room for them."""
+    j = 0
+    for i in range(len(position)):
+        row = rows[position[i]]
+        source = plan[1, row]
+        for branch in range(plan[5, row], plan[5, row + 1]):
+            longs[0, j] = times_ps[0, position[i]]
+            longs[1, j] = times_ps[1, position[i]]
+            longs[2, j] = sequence[source]
+            sequence[source] += 1
+            ints[0, j] = plan[0, row]
+            ints[1, j] = plan_routes[branch]
+            ints[2, j] = source
+            ints[3, j] = plan[2, row]
+            ints[4, j] = tick
+            ints[5, j] = tag[i]
+            keys[j] = plan[3, row] + offset[i]
+            for word in range(payload.shape[1]):
+                words[j, word] = payload[i, word]
+            j += 1
+
+
 @compiled
 def write_keys(
     rows: I32,
@@ -130,37 +183,17 @@ def write_keys(
         -1 or the index of the first key outside its net's block; 64-bit columns, 32-bit columns,
         keys, payload.
     """
-    count = 0
-    for i in range(len(position)):
-        row = rows[position[i]]
-        if offset[i] < 0 or offset[i] >= plan[4, row]:
-            none = np.empty(0, np.uint32)
-            return i, np.empty((LONGS, 0), np.int64), np.empty((INTS, 0), np.int32), none, payload
-        count += plan[5, row + 1] - plan[5, row]
+    bad, count = count_keys(rows, position, offset, plan)
     longs = np.empty((LONGS, count), np.int64)
     ints = np.empty((INTS, count), np.int32)
     keys = np.empty(count, np.uint32)
     words = np.empty((count, payload.shape[1]), np.uint32)
-    j = 0
-    for i in range(len(position)):
-        row = rows[position[i]]
-        source = plan[1, row]
-        for branch in range(plan[5, row], plan[5, row + 1]):
-            longs[0, j] = times_ps[0, position[i]]
-            longs[1, j] = times_ps[1, position[i]]
-            longs[2, j] = sequence[source]
-            sequence[source] += 1
-            ints[0, j] = plan[0, row]
-            ints[1, j] = plan_routes[branch]
-            ints[2, j] = source
-            ints[3, j] = plan[2, row]
-            ints[4, j] = tick
-            ints[5, j] = tag[i]
-            keys[j] = plan[3, row] + offset[i]
-            for word in range(payload.shape[1]):
-                words[j, word] = payload[i, word]
-            j += 1
-    return -1, longs, ints, keys, words
+    if bad < 0:
+        put_keys(
+            rows, position, offset, payload, tag, plan, plan_routes, times_ps, tick, sequence,
+            longs, ints, keys, words,
+        )  # fmt: skip
+    return bad, longs, ints, keys, words
 
 
 @compiled

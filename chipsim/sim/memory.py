@@ -16,11 +16,16 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.network.api import PAYLOAD_WORDS, Deliveries
-from chipsim.sim.flits import collect, run_ends
+from chipsim.sim.flits import collect, collect_whole, only_key, run_ends
 from chipsim.sim.sram import Sram
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
+
+
+_NO_FLITS = np.zeros(1, dtype=np.bool_)
+_NO_WORDS = np.zeros(0, dtype=np.uint32)
+"""Where a request's flit goes: it brings nothing that is stored."""
 
 
 @dataclass(eq=False)
@@ -145,18 +150,48 @@ class MemoryPort:
 
     def _on_packets(self, now: int) -> None:
         self._armed = False
+        if not self._take_whole(now):
+            self._take_columns(now)
+        self.arm(now)
+
+    def _take_whole(self, now: int) -> bool:
+        """Take a request or flits of one transfer by the short cut, if there is nothing else."""
+        simulation = self.simulation
+        if simulation.directory is None or self.flit_ps:
+            return False
+        key = only_key(simulation.directory, self.inbox)
+        if key < 0:
+            return False
+        transfer = None
+        arrived, memory, lead = _NO_FLITS, _NO_WORDS, 0
+        if key % 2:
+            transfer = self.incoming.get(key // 2)
+            if transfer is None:
+                return False
+            arrived, memory, lead = transfer.arrived, self._memory_of(transfer), transfer.lead
+        taken = simulation.tracer.take_whole(
+            collect_whole, self._inboxes, now, arrived, memory, lead
+        )
+        if taken is None:
+            return False
+        if transfer is None:
+            self._reply(simulation.transfers.open[key // 2], now)
+        else:
+            self._count(transfer, taken[1], taken[2], now)
+        return True
+
+    def _take_columns(self, now: int) -> None:
+        """Take whatever is there."""
         packets = self.simulation.drain_memory(self._inboxes, now)
         keys = packets.key
         if len(keys) and keys.item(0) == keys.item(-1):  # as a rule, all of one transfer
             self._take(keys.item(0), packets, slice(None), now)
-            self.arm(now)
             return
         # Sorted by key: the packets of a transfer stand together.
         start = 0
         for stop in run_ends(keys).tolist():
             self._take(keys.item(start), packets, slice(start, stop), now)
             start = stop
-        self.arm(now)
 
     def _take(self, key: int, packets: Deliveries, part: slice, now: int) -> None:
         """Answer a request, or store flits, all of one transfer."""
@@ -174,9 +209,8 @@ class MemoryPort:
         self.free_ps = start + self.flit_ps * transfer.left
         self.bytes_moved += 4 * len(words)
         self.simulation.transfers.send_flits(
-            self.endpoint, transfer.requester, transfer, flit_rows(words, transfer.lead), start,
-            self.flit_ps, now,
-        )  # fmt: skip
+            self.endpoint, transfer.requester, transfer, words, start, self.flit_ps, now
+        )
 
     def _accept(self, times: NDArray[np.int64], now: int) -> int:
         """Return when a memory with a rate of its own has taken flits that arrived by now [ps].
@@ -192,18 +226,24 @@ class MemoryPort:
     def _collect(
         self, number: int, flit: NDArray[np.int32], payload: NDArray[np.uint32], now: int
     ) -> None:
-        """Store flits of a transfer where they belong; finish it with the last one."""
+        """Store flits of a transfer where they belong."""
         transfer = self.incoming.get(number)
-        if transfer is None:
-            return
+        if transfer is not None:
+            memory = self._memory_of(transfer)
+            fresh, words = collect(transfer.arrived, memory, flit, payload, transfer.lead)
+            self._count(transfer, fresh, words, now)
+
+    def _memory_of(self, transfer: Transfer) -> NDArray[np.uint32]:
+        """Return where a transfer's words are to be stored here."""
         if transfer.write:
-            memory = self.sram.words(transfer.region, transfer.offset, len(transfer.words))
-        else:
-            memory = transfer.words
-        fresh, words = collect(transfer.arrived, memory, flit, payload, transfer.lead)
+            return self.sram.words(transfer.region, transfer.offset, len(transfer.words))
+        return transfer.words
+
+    def _count(self, transfer: Transfer, fresh: int, words: int, now: int) -> None:
+        """Count flits that were stored; finish the transfer with the last one."""
         transfer.left -= fresh
         if transfer.write:
             self.bytes_moved += 4 * words
         if transfer.left == 0:
-            del self.incoming[number]
+            del self.incoming[transfer.number]
             self.simulation.transfers.finish(transfer, now)

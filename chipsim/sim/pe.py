@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from chipsim.errors import ProgramError, SramError, did_you_mean
 from chipsim.network.api import Deliveries
 from chipsim.network.instant import PROGRAM, alarm
+from chipsim.sim.blocks import WordBlock
 from chipsim.sim.effects import (
     BarrierWait,
     Compute,
     Hang,
     NextTick,
     Receive,
+    ReceiveBlock,
     StallError,
     Step,
     TransferWait,
@@ -100,6 +102,15 @@ class ProcessingElement:
         """Wait for ``count`` packets and drain the receive FIFO."""
         return Receive(count, on_stall)
 
+    def receive_block(
+        self, block: WordBlock, count: int, on_stall: StallError | None = None
+    ) -> ReceiveBlock:
+        """Wait for ``count`` packets, drain the receive FIFO and store the words of a block.
+
+        The result is that of :meth:`take_block`.
+        """
+        return ReceiveBlock(count, on_stall, block)
+
     def interrupt(self, *transfers: Transfer, tick: bool = True) -> Interrupt:
         """Wait for packets, for the end of one of some transfers, or for the next tick.
 
@@ -130,13 +141,31 @@ class ProcessingElement:
         ticked = bool(simulation.cores.ticked[self.core])
         tick = self.tick if ticked else simulation.tick_now(self.core)
         packets = simulation.drain(self._inboxes, tick, ticked)
-        cores = simulation.cores
-        cores.packets_in[self.core] += len(packets)
-        cores.taken[self.core] += len(packets)
-        cores.note_fill(self.core, len(packets))
-        if len(packets) > cores.fifo_peak[self.core]:  # between two takes the FIFO only grows
-            cores.fifo_peak[self.core] = len(packets)
+        self._note_drained(len(packets))
         return packets
+
+    def take_block(self, block: WordBlock) -> tuple[int, int]:
+        """Drain the receive FIFO and store the words that belong to a block.
+
+        Returns
+        -------
+        tuple of int
+            Packets drained, and how many of them were none of the block's.
+        """
+        simulation, core = self.simulation, self.core
+        ticked = bool(simulation.cores.ticked[core])
+        tick = self.tick if ticked else simulation.tick_now(core)
+        count, others = simulation.drain_block(self._inboxes, block, tick, ticked)
+        self._note_drained(count)
+        return count, others
+
+    def _note_drained(self, count: int) -> None:
+        cores = self.simulation.cores
+        cores.packets_in[self.core] += count
+        cores.taken[self.core] += count
+        cores.note_fill(self.core, count)
+        if count > cores.fifo_peak[self.core]:  # between two takes the FIFO only grows
+            cores.fifo_peak[self.core] = count
 
     def send(
         self,

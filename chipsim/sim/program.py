@@ -160,6 +160,20 @@ class Kernel:
         """Evaluate ``call.rows`` at one tick. The bits must not depend on the number of rows."""
         raise NotImplementedError
 
+    def room(self) -> int:
+        """Return the most packets that all rows together send in one step, for :meth:`whole`."""
+        return 0
+
+    def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
+        """Do step ``local`` of the rows in one compiled call, or return False and do nothing.
+
+        A shortcut to the same result as :meth:`step`, which is always there; see
+        :mod:`chipsim.sim.whole` for how such a call is made. It is asked for where nothing looks
+        at single packets and handlers: on the compiled network, without probes that see packets,
+        and where no trace is written.
+        """
+        return False
+
 
 _FORM = """expected an effect of the PE, for example
     yield pe.next_tick()

@@ -132,6 +132,11 @@ class SendPlan:
     ----------
     handles : sequence of NetHandle
         One per row.
+
+    Attributes
+    ----------
+    form : ndarray of int64
+        Addresses of the arrays, as :mod:`chipsim.sim.whole` has them.
     """
 
     def __init__(self, handles: Sequence[NetHandle]) -> None:
@@ -156,6 +161,10 @@ class SendPlan:
         for field, column in enumerate(columns):
             self.table[field, : len(column)] = column
         self.table[5] = self.first
+        addresses = (self.table.ctypes.data, self.routes.ctypes.data, self.fan.ctypes.data)
+        self.form = np.array(
+            [addresses[0], len(handles), addresses[1], len(self.routes), addresses[2]], np.int64
+        )
 
     def redirect(
         self, nets: NDArray[np.int32], keys: NDArray[np.uint32], routes: NDArray[np.int32]
@@ -166,10 +175,18 @@ class SendPlan:
 
     def bad_offset(self, row: int, offset: int) -> ProgramError:
         """Return the error for a key offset outside a row's block."""
-        return ProgramError(
-            f"net {self.names[row]}: got key offset {offset}, expected 0 to "
-            f"{int(self.size[row]) - 1}; give the net more key bits"
-        )
+        return bad_offset(self.names[row], int(self.size[row]), offset)
+
+
+NO_PLAN = np.zeros(5, dtype=np.int64)
+"""In place of a plan's form where nothing is sent."""
+
+
+def bad_offset(net: str, size: int, offset: int) -> ProgramError:
+    """Return the error for a key offset outside a net's block."""
+    return ProgramError(
+        f"net {net}: got key offset {offset}, expected 0 to {size - 1}; give the net more key bits"
+    )
 
 
 @dataclass

@@ -21,12 +21,14 @@ from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.seeds import derive
 from chipsim.sim import core_counters, provenance
 from chipsim.sim.barrier import Barrier
+from chipsim.sim.blocks import WordBlock
 from chipsim.sim.clock import TickClock
 from chipsim.sim.cores import Cores
 from chipsim.sim.costs import Cost, CostTable
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.dvfs import ClockLevels
 from chipsim.sim.effects import Hang
+from chipsim.sim.flits import collect_block_whole
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
@@ -80,6 +82,14 @@ class Simulation:
     probes : sequence of objects, optional
         See :mod:`chipsim.trace.probes`.
 
+    Attributes
+    ----------
+    short_cuts : bool
+        Whether compiled code may take and send packets that nobody else looks at, with the same
+        result. Set it False before the run to have every packet pass through columns.
+    directory : ndarray of int64 or None
+        The compiled network's, while short cuts are taken.
+
     Raises
     ------
     SramError
@@ -119,6 +129,8 @@ class Simulation:
         self._reached = -1
         self._leaves: list[int] = []
         self.timers: Timers | None = None
+        self.short_cuts = True
+        self.directory: NDArray[np.int64] | None = None
         self.watches = Watches(self)
         self.network = make_network(
             network, self.machine, self.env, self.watches.notify,
@@ -259,7 +271,7 @@ class Simulation:
     def settle(self, _: int = 0) -> None:
         """Bring the network up to now, and close the handlers that have ended."""
         self.synchronise()
-        self.cores.settle_all(self.network, int(self.env.now))
+        self.cores.settle_all(self.network, int(self.env.now), self.directory)
 
     def _check_deadlock(self, limit_ps: int, undrained: Sequence[int]) -> None:
         if not self.network.counters().in_flight:
@@ -367,6 +379,20 @@ class Simulation:
             self.strangers.count(taken)
         return taken
 
+    def drain_block(
+        self, inboxes: NDArray[np.int32], block: WordBlock, tick: int, ticked: bool
+    ) -> tuple[int, int]:
+        """Do :meth:`drain`, and store the words of a block; return packets, and how many others."""
+        if self.directory is not None and not ticked and not self._nothing_left:
+            self.synchronise()
+            found = self.tracer.take_whole(
+                collect_block_whole, inboxes, int(self.env.now), tick, *block.arrays
+            )
+            if found is not None:
+                return found[0], found[1]
+        packets = self.drain(inboxes, tick, ticked)
+        return len(packets), block.take(packets)
+
     def drain_memory(self, inbox: NDArray[np.int32], now_ps: int) -> Deliveries:
         """Take an endpoint's memory packets at ``now_ps``, which the network has reached."""
         taken = self.network.take(inbox, now_ps)
@@ -448,8 +474,16 @@ class Simulation:
     # ------------------------------------------------------------------------------- running
     def start(self) -> None:
         """Start every PE's program (at time 0; ticks begin one tick later)."""
+        if self.short_cuts and not self._packets_are_seen():
+            self.directory = getattr(self.network, "directory", None)
         self._unfinished = dict.fromkeys(pe.vertex for pe in self.pe_list)
         self.processes = [self.env.process(self.pes[name].run()) for name in self.start_order]
+
+    def _packets_are_seen(self) -> bool:
+        """Return whether somebody looks at single packets and handlers."""
+        probes = self.probes
+        seen = probes.on_sends or probes.on_deliveries or self.tracer.recorder.writes_packets
+        return bool(seen or self.strangers) or self.operations is not None
 
     def program_ended(self, vertex: str) -> None:
         """Note that a PE's program has ended; the run ends with the last of them."""

@@ -18,6 +18,7 @@ from chipsim.network.instant import PROGRAM, at, happen_all
 from chipsim.sim.handlers import charge_handlers, start_steps
 from chipsim.sim.program import Kernel, Outgoing, StepCall
 from chipsim.sim.sends import Draft, draft, merge, numbered, payload_rows, written
+from chipsim.sim.whole_steps import WholeSteps
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
@@ -42,6 +43,8 @@ class StepGroup:
     counts, charged : ndarray of int64, shape (rows, operations)
         How often each row did each of the kernel's operations: since the last
         :meth:`Simulation.charge_kernels`, and before it.
+    whole : WholeSteps or None
+        Its short cut, once it is known that there is one.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class StepGroup:
         shape = (len(cores), len(kernel.operations))
         self.counts = np.zeros(shape, dtype=np.int64)
         self.charged = np.zeros(shape, dtype=np.int64)
+        self.whole: WholeSteps | None = None
+        self._may_whole = True
 
     def join(self, core: int, ticks: int) -> simpy.Event:
         """Run the kernel on a core at each of its next ``ticks`` ticks; return the end's event.
@@ -139,16 +144,39 @@ class StepGroup:
         self, rows: NDArray[np.int32], cores: NDArray[np.int32], tick: int, now: int
     ) -> bool:
         """Run some rows, if all are due, settled and free; return whether they are."""
-        step = np.empty(len(rows), dtype=np.int64)
-        last = start_steps(
-            self.simulation.cores.data, cores, self._left, self._total, rows, step, tick, now
-        )
+        inboxes = self._active_inboxes
+        if cores is not self._active_cores:
+            inboxes = self.simulation.cores.inbox[cores]
+        last = self._start_whole(rows, cores, inboxes, tick, now)
         if last < 0:
-            return False
-        self._execute(rows, cores, step, tick, now)
+            step = np.empty(len(rows), dtype=np.int64)
+            last = start_steps(
+                self.simulation.cores.data, cores, self._left, self._total, rows, step, tick, now
+            )
+            if last < 0:
+                return False
+            self._execute(rows, cores, inboxes, step, tick, now)
         if last:
             self._leave(rows[self._left[rows] == 0])
         return True
+
+    def _start_whole(
+        self,
+        rows: NDArray[np.int32],
+        cores: NDArray[np.int32],
+        inboxes: NDArray[np.int32],
+        tick: int,
+        now: int,
+    ) -> int:
+        """Do :meth:`_start` by the short cut; see :meth:`WholeSteps.run`."""
+        if self.whole is None:
+            if self.simulation.directory is None or not self._may_whole:
+                return -1
+            self._may_whole = self.kernel.room() > 0
+            if not self._may_whole:
+                return -1
+            self.whole = WholeSteps(self, self._left, self._total, self._costs)
+        return self.whole.run(rows, cores, inboxes, tick, now)
 
     def _refresh(self) -> None:
         self._stale = False
@@ -185,13 +213,11 @@ class StepGroup:
         self,
         rows: NDArray[np.int32],
         cores: NDArray[np.int32],
+        inboxes: NDArray[np.int32],
         step: NDArray[np.int64],
         tick: int,
         now: int,
     ) -> None:
-        inboxes = self._active_inboxes
-        if cores is not self._active_cores:
-            inboxes = self.simulation.cores.inbox[cores]
         call = StepCall(
             rows=rows,
             tick=tick,

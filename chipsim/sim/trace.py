@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +56,13 @@ class Tracer:
         Copies that a probe took away before they entered the network.
     packets_by_software : int
         Packets written into TX registers by programs (not DMA flits).
+    held, rows_held
+        Rows that are held back before the recorder counts them, shape (7, HELD_ROWS), and how many
+        there are; :mod:`chipsim.sim.whole` adds to them, and to the counts by kind.
+    has_tick, late_by_kind, sent_by_kind : ndarray, shape (kinds,)
+        Which kinds belong to a tick; late packets; packets sent since the last hand-over.
+    late_by_end : ndarray, shape (2, endpoints)
+        What :attr:`late_at` returns, as far as it has been counted.
     """
 
     def __init__(self, simulation: Simulation, recorder: Recorder | None) -> None:
@@ -65,7 +72,7 @@ class Tracer:
         # Net -1 (a transfer no net was declared for) is the last entry: counted as host traffic.
         self.kind_of_net = np.array([*kinds, KINDS.index("host")], dtype=np.int8)
         self._kinds = self.kind_of_net.tolist()
-        self._ticked = np.array([kind in TICKED for kind in KINDS])
+        self.has_tick = np.array([kind in TICKED for kind in KINDS])
         self._endpoint_of_vertex = np.array(
             [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
             dtype=np.int32,
@@ -73,15 +80,15 @@ class Tracer:
         self.observer = Observer(simulation, self.recorder)
         self.phase = 0
         self.batch = -1
-        self._held = np.zeros((len(PACKET_COLUMNS), HELD_ROWS), dtype=np.int64)
-        self._rows_held = 0
+        self.held = np.zeros((len(PACKET_COLUMNS), HELD_ROWS), dtype=np.int64)
+        self.rows_held = 0
         self._backlog: list[tuple[Deliveries, tuple[int, ...]]] = []
         self._backlog_rows = 0
         self.probe_dropped = 0
         self.packets_by_software = 0
-        self._late = np.zeros(len(KINDS), dtype=np.int64)
-        self._late_at = np.zeros((2, simulation.machine.endpoints), dtype=np.int64)
-        self._sent = np.zeros(len(KINDS), dtype=np.int64)
+        self.late_by_kind = np.zeros(len(KINDS), dtype=np.int64)
+        self.late_by_end = np.zeros((2, simulation.machine.endpoints), dtype=np.int64)
+        self.sent_by_kind = np.zeros(len(KINDS), dtype=np.int64)
         if self.recorder.writes_packets:
             simulation.tick_log.sink = self._tick
             simulation.operations = Operations(len(simulation.cores.endpoint), simulation.costs)
@@ -97,13 +104,13 @@ class Tracer:
     def late(self) -> dict[str, int]:
         """Late packets by kind."""
         self._hand_over_packets()
-        return {kind: int(count) for kind, count in zip(KINDS, self._late, strict=True)}
+        return {kind: int(count) for kind, count in zip(KINDS, self.late_by_kind, strict=True)}
 
     @property
     def late_at(self) -> NDArray[np.int64]:
         """Late packets by endpoint, and the most ticks that one was off; shape (2, endpoints)."""
         self._hand_over_packets()
-        return self._late_at
+        return self.late_by_end
 
     def enter(self, phase: str, batch: int) -> None:
         """Say which phase and batch the packets from now on belong to."""
@@ -117,13 +124,13 @@ class Tracer:
     def sends(self, sends: Sends, by_software: bool = True) -> None:
         """Count packets about to be sent, by a program's loop or by a DMA engine."""
         self.observer.spikes(sends)
-        count_kinds(self._sent, self.kind_of_net, sends.net)
+        count_kinds(self.sent_by_kind, self.kind_of_net, sends.net)
         if by_software:
             self.packets_by_software += len(sends)
 
     def sent_train(self, net: int, count: int) -> None:
         """Count the packets of a DMA engine's train, all of one net."""
-        self._sent[self._kinds[net]] += count
+        self.sent_by_kind[self._kinds[net]] += count
 
     def probed(self, before: Sends, after: Sends) -> None:
         """Count what probes took away, as copies."""
@@ -140,6 +147,29 @@ class Tracer:
         if not count:
             return
         self._hold(taken, DELIVERED, tick, ticked)
+
+    def take_whole(
+        self, take: Callable[..., tuple[int, ...]], inboxes: NDArray[np.int32], now: int,
+        *arguments: Any,
+    ) -> tuple[int, ...] | None:  # fmt: skip
+        """Let compiled code take packets and note them here (see :mod:`chipsim.sim.flits`).
+
+        Returns
+        -------
+        tuple of int or None
+            What ``take`` returned, packets first; None if it is not possible.
+        """
+        directory = self.simulation.directory
+        for _ in range(2):
+            found = take(
+                directory, inboxes, now, self.held, self.rows_held, self.kind_of_net,
+                self.has_tick, self.late_by_kind, self.late_by_end, *arguments,
+            )  # fmt: skip
+            if found[0] >= 0:
+                self.rows_held += found[0]
+                return found
+            self.hand_over()
+        return None
 
     def drops(self) -> None:
         """Account copies lost since the last call, and hand over what was held back."""
@@ -203,8 +233,8 @@ class Tracer:
             "observer": self.observer.state(),
             "probe_dropped": self.probe_dropped,
             "packets_by_software": self.packets_by_software,
-            "late": self._late,
-            "late_at": self._late_at,
+            "late": self.late_by_kind,
+            "late_at": self.late_by_end,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -213,13 +243,13 @@ class Tracer:
         self.observer.restore(state["observer"])
         self.probe_dropped = int(state["probe_dropped"])
         self.packets_by_software = int(state["packets_by_software"])
-        self._late[:] = state["late"]
-        self._late_at[:] = state["late_at"]
+        self.late_by_kind[:] = state["late"]
+        self.late_by_end[:] = state["late_at"]
 
     def _hold(self, rows: Deliveries, outcome: int, tick: int | None, ticked: bool) -> None:
         """Hold back what is only counted, until there is a block of it."""
         count = len(rows)
-        if self._rows_held + count > HELD_ROWS:
+        if self.rows_held + count > HELD_ROWS:
             self.hand_over()
         taker = MEMORY if tick is None else TICK if ticked else COURSE
         if self.recorder.writes_packets or count > HELD_ROWS:
@@ -230,11 +260,11 @@ class Tracer:
                 self._hand_over_packets()
             return
         note_consumed(
-            self._held, self._rows_held, self.kind_of_net, self._ticked, self._late, self._late_at,
-            rows.net, rows.endpoint, rows.tick, rows.injected_ps, rows.time_ps, rows.hops,
-            rows.waited_ps, outcome, -1 if tick is None else tick, taker,
+            self.held, self.rows_held, self.kind_of_net, self.has_tick, self.late_by_kind,
+            self.late_by_end, rows.net, rows.endpoint, rows.tick, rows.injected_ps, rows.time_ps,
+            rows.hops, rows.waited_ps, outcome, -1 if tick is None else tick, taker,
         )  # fmt: skip
-        self._rows_held += count
+        self.rows_held += count
 
     def _hand_over_packets(self) -> None:
         """Hand rows with all their columns to the recorder, many calls' at once."""
@@ -251,12 +281,12 @@ class Tracer:
         net, sent = joined("net"), joined("tick")
         kind = self.kind_of_net[net]
         due = sent + 1
-        late = self._ticked[kind] & np.where(taker == TICK, due != tick, due < tick)
+        late = self.has_tick[kind] & np.where(taker == TICK, due != tick, due < tick)
         late &= taker != MEMORY
-        self._late += np.bincount(kind[late], minlength=len(KINDS))
+        self.late_by_kind += np.bincount(kind[late], minlength=len(KINDS))
         where = joined("endpoint")
-        np.add.at(self._late_at[0], where[late], 1)
-        np.maximum.at(self._late_at[1], where[late], np.abs(tick - due)[late])
+        np.add.at(self.late_by_end[0], where[late], 1)
+        np.maximum.at(self.late_by_end[1], where[late], np.abs(tick - due)[late])
         counted = (
             kind,
             joined("injected_ps"),
@@ -283,19 +313,23 @@ class Tracer:
             tick_sent=sent,
             tick_consumed=tick,
             batch=batch,
-            sample=np.where(self._ticked[kind], joined("tag"), -1),
+            sample=np.where(self.has_tick[kind], joined("tag"), -1),
         )
 
     def hand_over(self) -> None:
         """Hand what is held back to the recorder: packets, and counts of sends."""
         self._hand_over_packets()
-        if self._sent.any():
-            self.recorder.sends_by_kind(self._sent)
-            self._sent[:] = 0
-        if self._rows_held:
-            columns = self._held[:, : self._rows_held]
-            self._rows_held = 0
+        self.hand_over_sends()
+        if self.rows_held:
+            columns = self.held[:, : self.rows_held]
+            self.rows_held = 0
             self.recorder.packets(**dict(zip(PACKET_COLUMNS, columns, strict=True)))
+
+    def hand_over_sends(self) -> None:
+        """Hand the counts of sends to the recorder, and leave what is held back where it is."""
+        if self.sent_by_kind.any():
+            self.recorder.sends_by_kind(self.sent_by_kind)
+            self.sent_by_kind[:] = 0
 
     def _tick(
         self,

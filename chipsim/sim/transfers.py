@@ -16,8 +16,9 @@ from chipsim.network.api import PAYLOAD_WORDS, PlainSends
 from chipsim.network.instant import ring
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.expand import train
+from chipsim.sim.flits import send_words
 from chipsim.sim.host import HostLink
-from chipsim.sim.memory import MemoryPort, Transfer
+from chipsim.sim.memory import MemoryPort, Transfer, flit_rows
 from chipsim.sim.sends import plain_sends
 from chipsim.sim.settings import DmaSettings, HostSettings, MemorySettings
 from chipsim.sim.sram import Sram
@@ -42,6 +43,7 @@ class Transfers:
         self._pe_at = {pe.endpoint: pe for pe in simulation.pe_list}
         self._dma_port = simulation.machine.endpoint_dma_port.tolist()
         self._memories: dict[int, MemoryPort] = {}
+        self._drams: list[MemoryPort] = []
         self._engines: dict[int, DmaEngine] = {}
         self._legs: dict[tuple[int, int], int] = {}
         self._host: HostLink | None = None
@@ -71,7 +73,9 @@ class Transfers:
         if machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
             dram = MemorySettings.dram(figures)
             store = Sram(machine.endpoint_label(endpoint), dram.nbytes)
-            return MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
+            port = MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
+            self._drams.append(port)
+            return port
         pe = self._pe_at.get(endpoint)
         if pe is None:
             raise ProgramError(
@@ -175,11 +179,10 @@ class Transfers:
 
     def send_request(self, transfer: Transfer, first_ps: int) -> None:
         """Send a read request to a transfer's target."""
-        payload = np.zeros((1, 4), dtype=np.uint32)
-        payload[0, :3] = (transfer.region, transfer.offset, len(transfer.words))
+        asked = np.array([transfer.region, transfer.offset, len(transfer.words)], dtype=np.uint32)
         self.memory(transfer.target).serve()
         self._send_memory(
-            transfer.requester, transfer.target, 2 * transfer.number, transfer.net, payload,
+            transfer.requester, transfer.target, 2 * transfer.number, transfer.net, asked, 0,
             first_ps, 0, int(self.simulation.env.now),
         )  # fmt: skip
 
@@ -188,15 +191,17 @@ class Transfers:
         source: int,
         target: int,
         transfer: Transfer,
-        rows: NDArray[np.uint32],
+        words: NDArray[np.uint32],
         first_ps: int,
         gap_ps: int,
         now: int | None = None,
     ) -> None:
-        """Send a transfer's data as a train of one-flit packets, ordered ``now`` [ps]."""
+        """Send a transfer's words as a train of one-flit packets, ordered ``now`` [ps]."""
         key = 2 * transfer.number + 1
         now = int(self.simulation.env.now) if now is None else now
-        self._send_memory(source, target, key, transfer.net, rows, first_ps, gap_ps, now)
+        self._send_memory(
+            source, target, key, transfer.net, words, transfer.lead, first_ps, gap_ps, now
+        )
 
     def send_trains(
         self,
@@ -204,7 +209,7 @@ class Transfers:
         trains: Sequence[tuple[int, Transfer, NDArray[np.uint32], int]],
         gap_ps: int,
     ) -> None:
-        """Do :meth:`send_flits` for several (target, transfer, rows, first time [ps]) at once."""
+        """Do :meth:`send_flits` for several (target, transfer, flits, first time [ps]) at once."""
         simulation = self.simulation
         flits = np.array([len(rows) for _, _, rows, _ in trains], dtype=np.int64)
         count = int(flits.sum())
@@ -247,18 +252,18 @@ class Transfers:
         target: int,
         key: int,
         net: int,
-        payload: NDArray[np.uint32],
+        words: NDArray[np.uint32],
+        lead: int,
         first_ps: int,
         gap_ps: int,
         now: int,
     ) -> None:
         simulation = self.simulation
-        count = len(payload)
+        count = -(-(lead + len(words)) // PAYLOAD_WORDS)
         vertex = simulation.vertex_at.get(source, -1)
         first_seq = simulation.sequence.item(vertex)
         simulation.sequence[vertex] = first_seq + count
-        longs, ints, keys = train(
-            count,
+        same = (
             self._dma_port[source],
             first_ps,
             gap_ps,
@@ -269,7 +274,13 @@ class Transfers:
             net,
             simulation.clock.tick_at(now),
         )
-        simulation.send_train(plain_sends(longs, ints, keys, payload), net)
+        if simulation.directory is not None:
+            simulation.synchronise()
+            if send_words(simulation.directory, words, lead, *same):
+                simulation.tracer.sent_train(net, count)
+                return
+        longs, ints, keys = train(count, *same)
+        simulation.send_train(plain_sends(longs, ints, keys, flit_rows(words, lead)), net)
 
     def memories(self) -> list[tuple[int, MemoryPort]]:
         """Return the memory ports in use, by endpoint."""
@@ -316,8 +327,4 @@ class Transfers:
     @property
     def dram_bytes_moved(self) -> int:
         """Bytes read from and written to DRAM."""
-        return sum(
-            port.bytes_moved
-            for endpoint, port in self._memories.items()
-            if self.simulation.machine.endpoint_kind[endpoint] == EndpointKind.DRAM
-        )
+        return sum(port.bytes_moved for port in self._drams)

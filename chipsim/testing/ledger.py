@@ -51,8 +51,9 @@ class Ledger:
         return ledger
 
     def on_start(self, simulation: Simulation) -> None:
-        """Listen to the network's send, take and take_drops."""
+        """Listen to the network's send, take and take_drops; nothing may pass them by."""
         self.simulation = simulation
+        simulation.short_cuts = False
         network: Any = simulation.network
         network.send = self._listen(network.send, self._sent)
         network.take = self._listen(network.take, None)

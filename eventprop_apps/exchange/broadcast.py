@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chipsim.errors import ExchangeError
 from chipsim.network.api import PAYLOAD_WORDS, Deliveries
-from chipsim.sim.flits import collect
+from chipsim.sim.blocks import WordBlock
 from eventprop_apps.exchange.pieces import where
 
 if TYPE_CHECKING:
@@ -68,55 +68,26 @@ class WeightReceiver:
     ) -> None:
         self.replica = replica
         self.where = where(layer, part)
-        self._words = target.reshape(-1).view(np.uint32)
-        self._parts: list[tuple[int, int, NDArray[np.uint32], int, int]] = []
-        seen = 0
-        for net, first, words in nets:
-            packets = packets_of(words)
-            mask = (1 << max(1, (packets - 1).bit_length())) - 1
-            self._parts.append((net, first, self._words[first : first + words], mask, seen))
-            seen += packets
-        self._seen = np.zeros(seen, dtype=np.bool_)
+        self.block = WordBlock(target.reshape(-1).view(np.uint32), nets)
 
     @property
     def left(self) -> int:
         """Packets that are still missing."""
-        return len(self._seen) - int(np.count_nonzero(self._seen))
+        return self.block.left
 
     def begin(self) -> None:
         """Expect a new set of weights."""
-        self._seen[:] = False
+        self.block.begin()
 
     def take(self, packets: Deliveries) -> int:
         """Put packets where they belong; return how many were none of weights for this block."""
-        known = 0
-        for net, _, words, mask, seen in self._parts:
-            own = packets.net == net
-            count = int(np.count_nonzero(own))
-            if count:
-                known += count
-                self._put(
-                    packets if count == len(packets) else packets.select(own), words, mask, seen
-                )
-        return len(packets) - known
-
-    def _put(self, packets: Deliveries, words: NDArray[np.uint32], mask: int, seen: int) -> None:
-        number = (packets.key & np.uint32(mask)).astype(np.int32)
-        collect(self._seen[seen:], words, number, packets.payload, 0)
+        return self.block.take(packets)
 
     def lost(self, pe: ProcessingElement) -> ExchangeError:
         """Return the error for words that will never arrive."""
         self.take(pe.take_packets())
-        missing = np.flatnonzero(~self._seen)
-        word = -1
-        if len(missing):
-            first = int(missing[0])
-            _, start, _, _, seen = max(
-                (part for part in self._parts if part[4] <= first), key=lambda part: part[4]
-            )
-            word = start + (first - seen) * PAYLOAD_WORDS
         return ExchangeError(
             f"broadcast: the weights of replica {self.replica}, {self.where} are incomplete: "
-            f"word {word} never arrived at {pe.label} ({len(missing)} of {len(self._seen)} packets "
-            "are missing); look for dropped packets"
+            f"word {self.block.first_missing()} never arrived at {pe.label} ({self.left} of "
+            f"{len(self.block.arrived)} packets are missing); look for dropped packets"
         )

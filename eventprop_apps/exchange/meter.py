@@ -41,9 +41,10 @@ class ExchangeMeter:
     def _now(self) -> tuple[int, ...]:
         simulation = self._simulation
         simulation.synchronise()
-        simulation.tracer.hand_over()  # or the exchange's last packets would count for the next
+        # Or the exchange's last packets would count for the next one.
+        simulation.tracer.hand_over_sends()
         sent = simulation.tracer.recorder.packets_sent()
-        hops = int(simulation.network.counters().packet_hops)
+        hops = int(simulation.network.carried().packet_hops)
         return int(simulation.env.now), hops, *(sent[kind] for kind in KINDS)
 
     def _begin(self) -> None:

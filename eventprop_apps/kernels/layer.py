@@ -55,9 +55,10 @@ MATCHED, UNMATCHED, PASSED = 0, 1, 2
 
 
 @compiled
-def _reset(
+def reset(
     neuron: Floats, counts: Longs, gradient: Floats, rows: Longs, clear_gradient: bool
 ) -> None:
+    """Do :func:`reset_rows` on a state's arrays."""
     for row in rows:
         reset_row(neuron, counts, row)
         if clear_gradient:
@@ -65,7 +66,7 @@ def _reset(
 
 
 @compiled
-def _forward(
+def forward(
     weights: Floats,
     neuron: Floats,
     spikes: Ints,
@@ -79,6 +80,7 @@ def _forward(
     in_index: Ints,
     ops: Longs,
 ) -> tuple[Longs, Ints]:
+    """Do :func:`forward_rows` on a state's arrays."""
     n_out = weights.shape[1]
     out = np.empty(rows.size * n_out, np.int32)
     out_ptr = np.zeros(rows.size + 1, np.int64)
@@ -98,7 +100,7 @@ def _forward(
 
 
 @compiled
-def _store(
+def store(
     spikes: Ints,
     values: Floats,
     counts: Longs,
@@ -110,6 +112,7 @@ def _store(
     value: Floats,
     found: Longs,
 ) -> None:
+    """Do :func:`store_errors` on a state's arrays, but for the operations."""
     for r in range(rows.size):
         row = rows[r]
         for e in range(ptr[r], ptr[r + 1]):
@@ -125,7 +128,7 @@ def _store(
 
 
 @compiled
-def _backward(
+def backward(
     weights: Floats,
     neuron: Floats,
     spikes: Ints,
@@ -140,6 +143,7 @@ def _backward(
     first_line: int,
     ops: Longs,
 ) -> tuple[Longs, Ints, Ints, Floats]:
+    """Do :func:`backward_rows` on a state's arrays."""
     n_out = weights.shape[1]
     first = np.empty(rows.size, np.int64)
     ptr = np.zeros(rows.size + 1, np.int64)
@@ -178,11 +182,12 @@ def _steps(step: int | NDArray[Any], rows: Longs) -> Longs:
 
 
 @compiled
-def _outside(index: Ints, bound: int) -> bool:
-    outside = 0
+def outside(index: Ints, bound: int) -> bool:
+    """Return whether there is an index outside 0 to ``bound - 1``."""
+    found = 0
     for i in index:
-        outside += i < 0 or i >= bound
-    return outside > 0
+        found += i < 0 or i >= bound
+    return found > 0
 
 
 def _check(where: str, ptr: Longs, rows: Longs, index: Ints, bound: int, what: str) -> None:
@@ -191,7 +196,7 @@ def _check(where: str, ptr: Longs, rows: Longs, index: Ints, bound: int, what: s
             f"{where}: got row pointers of length {ptr.size} that end at {ptr[-1]}, expected "
             f"{rows.size + 1} for {rows.size} rows, ending at the number of events, {index.size}"
         )
-    if _outside(index, bound):
+    if outside(index, bound):
         raise ProgramError(
             f"{where}: got {what} {int(index.min())}..{int(index.max())}, expected 0..{bound - 1}; "
             "a key was decoded with the wrong base"
@@ -211,7 +216,7 @@ def reset_rows(state: LayerState, rows: ArrayLike, *, clear_gradient: bool = Tru
         False keeps adding to the gradient of the samples before.
     """
     at = np.ascontiguousarray(rows, np.int64)
-    _reset(state.neuron, state.counts, state.gradient, at, clear_gradient)
+    reset(state.neuron, state.counts, state.gradient, at, clear_gradient)
 
 
 def forward_rows(
@@ -263,7 +268,7 @@ def forward_rows(
     _check("forward_rows", ptr, at, index, state.n_in, "input lines")
     if ops is None:
         ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
-    out_ptr, out = _forward(
+    out_ptr, out = forward(
         state.weights, state.neuron, state.spikes, state.spike_values, state.inputs, state.counts,
         factors, _steps(step, at), at, ptr, index, ops,
     )  # fmt: skip
@@ -308,7 +313,7 @@ def store_errors(
     neuron = np.ascontiguousarray(err_neuron, np.int32)
     _check("store_errors", ptr, at, neuron, state.n_out, "neurons")
     found = np.zeros((at.size, 3), np.int64)
-    _store(
+    store(
         state.spikes, state.spike_values, state.counts, at, _steps(current_step, at), ptr, neuron,
         np.ascontiguousarray(err_step, np.int32), np.ascontiguousarray(err_value, state.dtype),
         found,
@@ -369,7 +374,7 @@ def backward_rows(
     at = np.ascontiguousarray(rows, np.int64)
     if ops is None:
         ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
-    ptr, index, step, value = _backward(
+    ptr, index, step, value = backward(
         state.weights, state.neuron, state.spikes, state.spike_values, state.inputs,
         state.input_errors, state.counts, state.gradient, factors, _steps(i, at), at,
         first_line if want_errors else state.n_in, ops,

@@ -209,13 +209,14 @@ def _ttfs(
 
 
 @compiled
-def _note(
+def note_first(
     first: NDArray[np.int32],
     rows: NDArray[np.int64],
     steps: NDArray[np.int64],
     ptr: NDArray[np.int64],
     index: NDArray[np.int32],
 ) -> None:
+    """Do :func:`note_first_spikes` with a step a row."""
     for r in range(rows.size):
         for e in range(ptr[r], ptr[r + 1]):
             if steps[r] < first[rows[r], index[e]]:
@@ -242,7 +243,7 @@ def note_first_spikes(
     """
     at = np.ascontiguousarray(rows, np.int64)
     steps = np.array(np.broadcast_to(np.asarray(step, np.int64), at.shape))
-    _note(
+    note_first(
         first_spike_times, at, steps, np.ascontiguousarray(in_ptr, np.int64),
         np.ascontiguousarray(in_index, np.int32),
     )  # fmt: skip

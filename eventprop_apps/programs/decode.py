@@ -68,20 +68,23 @@ def decode_spikes(
 @compiled
 def decode_errors(
     net: I32, key: U32, nets: NDArray[np.bool_], parity: int, low: int, mid: int
-) -> tuple[int, I64, I64]:
-    """Return how many packets are wanted, and (step, neuron) of all of them.
+) -> tuple[I64, I64, I64]:
+    """Return (place among the packets, step, neuron) of those that are wanted.
 
     A key has the neuron in its ``low`` lowest bits, ``mid`` bits of the step above, then the
     parity.
     """
-    wanted = 0
+    count = 0
+    place = np.empty(len(net), np.int64)
     step = np.empty(len(net), np.int64)
     neuron = np.empty(len(net), np.int64)
     for i in range(len(net)):
-        wanted += nets[net[i]] and (key[i] >> (low + mid)) & 1 == parity
-        step[i] = (key[i] >> low) & ((1 << mid) - 1)
-        neuron[i] = key[i] & ((1 << low) - 1)
-    return wanted, step, neuron
+        if nets[net[i]] and (key[i] >> (low + mid)) & 1 == parity:
+            place[count] = i
+            step[count] = (key[i] >> low) & ((1 << mid) - 1)
+            neuron[count] = key[i] & ((1 << low) - 1)
+            count += 1
+    return place[:count], step[:count], neuron[:count]
 
 
 @compiled

@@ -71,15 +71,12 @@ def errors_of(
     strays: Strays,
 ) -> tuple[NDArray[np.int32], Ints, Ints, NDArray[Any]]:
     """Return (row position, step, neuron, value) of the errors of this batch."""
-    wanted, step, neuron = decode_errors(
+    place, step, neuron = decode_errors(
         inbox.net, inbox.key, is_error, parity, bits_for(key.neurons), bits_for(key.steps)
     )
-    if wanted < len(inbox):
-        sent_parity, _, _ = key.decode(inbox.key)
-        keep = is_error[inbox.net] & (sent_parity == parity)
-        strays.stale_phase += len(inbox) - wanted
-        inbox = inbox.select(keep)
-        step, neuron = step[keep], neuron[keep]
+    if len(place) < len(inbox):
+        strays.stale_phase += len(inbox) - len(place)
+        inbox = inbox.select(place)
     words = dtype.itemsize // 4
     value = np.ascontiguousarray(inbox.payload[:, :words]).view(dtype).reshape(-1)
     return inbox.row, step, neuron, value

@@ -21,6 +21,7 @@ from eventprop_apps.programs.plan import (
     SampleFeeder,
     sample_events,
 )
+from eventprop_apps.programs.whole import input_whole
 
 _NEVER = -1
 
@@ -55,6 +56,19 @@ class InputKernel(Kernel):
             step, line = sample_events(words)
             self._step[row, : len(step)] = step
             self._line[row, : len(line)] = line
+
+    def room(self) -> int:
+        """Return the most packets of a step: every spike of every sample."""
+        if self.plan is None or self.plan.by_key:
+            return 0
+        return int(self.plan.fan.sum()) * self._step.shape[1]
+
+    def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
+        """Send the spikes of the step in one call."""
+        assert self.plan is not None
+        high = self.parity << bits_for(self.key.neurons)
+        input_whole(form, tick, now, self.plan.form, self._step, self._line, self.sample, high)
+        return True
 
     def step(self, call: StepCall) -> None:
         """Send the spikes of the step."""

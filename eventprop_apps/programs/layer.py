@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chipsim.errors import ProgramError
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
-from chipsim.sim.sends import SendPlan
+from chipsim.sim.sends import NO_PLAN, SendPlan
 from eventprop_apps.exchange import TreeReducer, WeightReceiver
 from eventprop_apps.kernels.layer import (
     OPERATIONS,
@@ -27,7 +27,7 @@ from eventprop_apps.kernels.readout import (
 )
 from eventprop_apps.kernels.regularise import regularise_rows
 from eventprop_apps.kernels.state import LayerState
-from eventprop_apps.keys import ErrorKey, SpikeKey
+from eventprop_apps.keys import ErrorKey, SpikeKey, bits_for
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
 from eventprop_apps.programs.decode import count_rows, same_step, senders
@@ -40,6 +40,7 @@ from eventprop_apps.programs.plan import (
     Plan,
 )
 from eventprop_apps.programs.ports import ErrorSources, ErrorTargets, SpikeSources
+from eventprop_apps.programs.whole import backward_whole, forward_whole
 
 RECEIVE_AT_ONCE = 256
 """Weight packets drained in one go, at most a quarter of the receive FIFO (by default 1,024)."""
@@ -91,6 +92,7 @@ class LayerKernel(Kernel):
         self.strays = Strays()
         self.spike_log: SpikeLog | None = None
         self.watch: Callable[[StepCall, int], None] | None = None
+        self._found = np.zeros(3, dtype=np.int64)
 
     def step(self, call: StepCall) -> None:
         """Do the forward or backward step that each row is at."""
@@ -111,6 +113,73 @@ class LayerKernel(Kernel):
             self._regularise(call)
         if self.watch is not None:
             self.watch(call, local)
+
+    def room(self) -> int:
+        """Return the most packets of a step; 0 where steps are done in parts.
+
+        Whole are those of a layer of spiking neurons that is not recurrent, on nets of one form.
+        """
+        below, state = self.errors_below, self.state
+        if (
+            self.errors_own is not None
+            or self.spikes_in.several
+            or self.errors_in.several
+            or self.spikes_out is None
+            or self.spikes_out.by_key
+            or (below is not None and (len(below.plans) > 1 or below.plans[0].by_key))
+        ):
+            return 0
+        up = int(self.spikes_out.fan.sum()) * state.n_out
+        down = 0 if below is None else int(below.plans[0].fan.sum()) * state.inputs.shape[2]
+        return max(up, down)
+
+    def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
+        """Do a forward or backward step in one call, unless somebody watches the neurons."""
+        steps = self.model.steps
+        if local == steps or self.spike_log is not None or self.watch is not None:
+            return False
+        if local < steps:
+            stale = self._forward_whole(form, local, tick, now)
+        else:
+            stale = self._backward_whole(form, 2 * steps - 1 - local, tick, now)
+        if stale < 0:
+            raise ProgramError(
+                f"layer {self.layer}, tick {tick}: a packet names a line or neuron that the layer "
+                "does not have; a key was decoded with the wrong base"
+            )
+        self.strays.stale_phase += stale
+        return True
+
+    def _forward_whole(self, form: NDArray[np.int64], step: int, tick: int, now: int) -> int:
+        key, nets, _ = self.spikes_in.groups[0]
+        state, block = self.state, self.block
+        assert self.spikes_out is not None
+        return forward_whole(
+            form, tick, now, self.spikes_out.form, nets, self.parity, bits_for(key.neurons), step,
+            self.sample, block.first, self.parity << bits_for(self.key_out.neurons),
+            len(OPERATIONS), state.weights, state.neuron, state.spikes, state.spike_values,
+            state.inputs, state.counts, state.gradient, self.factors,
+        )  # fmt: skip
+
+    def _backward_whole(self, form: NDArray[np.int64], step: int, tick: int, now: int) -> int:
+        key, nets = self.errors_in.key, self.errors_in.wanted
+        state, below = self.state, self.errors_below
+        low, plan, first_line = 0, NO_PLAN, state.n_in
+        high = self.parity
+        if below is not None:
+            low, plan, first_line = bits_for(below.key.neurons), below.plans[0].form, 0
+            high <<= low + bits_for(below.key.steps)
+        stale = backward_whole(
+            form, tick, now, plan, nets, self.parity, bits_for(key.neurons), bits_for(key.steps),
+            step, self.sample, self.block.first, low, high, len(OPERATIONS), self._found,
+            first_line, state.weights, state.neuron, state.spikes, state.spike_values,
+            state.inputs, state.input_errors, state.counts, state.gradient, self.factors,
+        )  # fmt: skip
+        _, unmatched, passed = self._found.tolist()
+        self.strays.unmatched_errors += unmatched
+        self.strays.passed_errors += passed
+        self._found[:] = 0
+        return stale
 
     def _forward(self, call: StepCall, step: int) -> None:
         rows = call.rows
@@ -217,6 +286,10 @@ class ReadoutKernel(LayerKernel):
         super().__init__(model, block, state, nets)
         self.readout = readout
 
+    def room(self) -> int:
+        """Return 0: a read-out's steps are done in parts."""
+        return 0
+
     def _forward(self, call: StepCall, step: int) -> None:
         rows = call.rows
         if step == 0:
@@ -311,8 +384,9 @@ class LayerProgram(Program):
         receiver.begin()
         room = pe.receive_capacity
         at_once = min(RECEIVE_AT_ONCE, max(1, room // 4)) if room else RECEIVE_AT_ONCE
-        while receiver.left:
-            count = min(receiver.left, at_once)
-            packets = yield pe.receive(count, on_stall=receiver.lost)
-            self.kernel.strays.stale_phase += receiver.take(packets)
-            pe.work(weight_word=4 * len(packets))
+        while left := receiver.left:
+            packets, others = yield pe.receive_block(
+                receiver.block, min(left, at_once), on_stall=receiver.lost
+            )
+            self.kernel.strays.stale_phase += others
+            pe.work(weight_word=4 * packets)

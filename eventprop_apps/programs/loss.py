@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from chipsim.errors import ProgramError
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.sends import NO_PLAN
+from eventprop_apps.keys import bits_for
 from eventprop_apps.losses.api import Outputs, Targets, given_errors
 from eventprop_apps.losses.ttfs import note_first_spikes
 from eventprop_apps.model import Model
 from eventprop_apps.programs.inbox import Strays, pointers
 from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan, SampleFeeder
 from eventprop_apps.programs.ports import ErrorTargets, SpikeSources
+from eventprop_apps.programs.whole import listen_whole
 
 IDLE = -1
 
@@ -99,6 +102,30 @@ class LossKernel(Kernel):
             call.counts[:, 1] = seen
         if local == self.model.steps and self.job is not None:
             self._finish(call, self.job)
+
+    def room(self) -> int:
+        """Return the most packets of a step, at least 1: while it listens a loss sends nothing.
+
+        0 where it needs more than first spikes, so that steps are done in parts.
+        """
+        return 0 if self.reads != "first" or self.spikes_in.several else 1
+
+    def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
+        """Listen in one call; what begins and what ends a batch is done in parts."""
+        if not 0 < local < self.model.steps:
+            return False
+        key, nets, _ = self.spikes_in.groups[0]
+        stale = listen_whole(
+            form, tick, now, NO_PLAN, nets, self.parity, bits_for(key.neurons), self.first,
+            local - 1,
+        )  # fmt: skip
+        if stale < 0:
+            raise ProgramError(
+                f"loss, tick {tick}: a packet names an output that there is not; a key was decoded "
+                "with the wrong base"
+            )
+        self.strays.stale_phase += stale
+        return True
 
     def _keep(
         self,

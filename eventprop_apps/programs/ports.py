@@ -99,23 +99,28 @@ class ErrorSources:
     def __init__(self, nets: int, key: ErrorKey, first: int = 0) -> None:
         self.key = key
         self.first = first
-        self._wanted = np.zeros(nets + 1, dtype=np.bool_)
+        self.wanted = np.zeros(nets + 1, dtype=np.bool_)
         self._rank = np.zeros(nets + 1, dtype=np.int64)
         self._ranks = 0
 
     def add(self, nets: Sequence[int]) -> None:
         """Expect errors on ``nets``, one a row; they are added after those of earlier calls."""
-        self._wanted[list(nets)] = True
+        self.wanted[list(nets)] = True
         self._rank[list(nets)] = self._ranks
         self._ranks += 1
+
+    @property
+    def several(self) -> bool:
+        """Whether errors come from several parts, so that their order is not that of their keys."""
+        return self._ranks > 1
 
     def take(
         self, inbox: Deliveries, parity: int, dtype: np.dtype[Any], strays: Strays
     ) -> tuple[NDArray[np.int32], Ints, Ints, NDArray[Any]]:
         """Return (row position, step, neuron of the part, value) in the order of the sums."""
-        if self._ranks > 1:
+        if self.several:
             inbox = inbox.select(np.lexsort((self._rank[inbox.net], inbox.row)))
-        row, step, neuron, value = errors_of(inbox, self.key, self._wanted, parity, dtype, strays)
+        row, step, neuron, value = errors_of(inbox, self.key, self.wanted, parity, dtype, strays)
         return row, step, neuron - self.first if self.first else neuron, value
 
 

@@ -157,21 +157,15 @@ def empty(net: State, inbox: int, now: int, order: I64, total: int) -> int:
     return total
 
 
-@compiled
-def take(directory: I64, inboxes: I32, now: int) -> tuple[I64, I32, U32, int]:
-    """Empty inboxes of what was delivered up to ``now``.
+@inlined
+def take_rows(net: State, inboxes: I32, now: int, total: int) -> tuple[I64, I32, U32, int]:
+    """Empty inboxes, which hold ``total`` packets, of what was delivered up to ``now``.
 
     Returns
     -------
     tuple
-        Columns of 64 and of 32 bit, payload, and how many rows of them count, or a refusal of
-        :func:`count_taken`.
+        Columns of 64 and of 32 bit, payload, and how many rows of them count.
     """
-    net = opened(directory)
-    total = count_taken(net, inboxes)
-    if total < 0:
-        none = np.empty((0, WORDS), np.uint32)
-        return np.empty((LONGS, 0), np.int64), np.empty((INTS, 0), np.int32), none, total
     longs = np.empty((LONGS, total), np.int64)
     ints = np.empty((INTS, total), np.int32)
     payload = np.empty((total, WORDS), np.uint32)
@@ -193,3 +187,21 @@ def take(directory: I64, inboxes: I32, now: int) -> tuple[I64, I32, U32, int]:
     if end > 0:
         net.scalars[NEXT] = next_event_time(net)
     return longs, ints, payload, end
+
+
+@compiled
+def take(directory: I64, inboxes: I32, now: int) -> tuple[I64, I32, U32, int]:
+    """Empty inboxes of what was delivered up to ``now``.
+
+    Returns
+    -------
+    tuple
+        Columns of 64 and of 32 bit, payload, and how many rows of them count, or a refusal of
+        :func:`count_taken`.
+    """
+    net = opened(directory)
+    total = count_taken(net, inboxes)
+    if total < 0:
+        none = np.empty((0, WORDS), np.uint32)
+        return np.empty((LONGS, 0), np.int64), np.empty((INTS, 0), np.int32), none, total
+    return take_rows(net, inboxes, now, total)

@@ -13,6 +13,7 @@ from chipsim.machine.route import Route
 from chipsim.network.api import (
     ACCEPTED,
     INBOX,
+    Carried,
     Counters,
     Deliveries,
     Hops,
@@ -46,6 +47,12 @@ class Network:
         Told of watches that fire, see :data:`chipsim.network.api.Notify`.
     options : NetworkOptions
 
+    Attributes
+    ----------
+    directory : ndarray of int64
+        Addresses of the arrays, for kernels that work on the network (see
+        :mod:`chipsim.network.compiled.state`).
+
     Raises
     ------
     NetworkError
@@ -72,7 +79,7 @@ class Network:
         self.machine = machine
         self._notify = notify
         self._memory = Memory(first_state(machine, options))
-        self._directory = self._memory.directory
+        self.directory = self._directory = self._memory.directory
         self._scalars = self._memory.state.scalars
         self._table = RouteTable(machine)
         self._drops_taken = 0
@@ -350,11 +357,19 @@ class Network:
             take_peaks(self._directory, peaks)
         return peaks
 
+    def carried(self) -> Carried:
+        """Return the counts of what has moved so far, for whoever asks often."""
+        channels, used = self._memory.state.channels, slice(0, self.machine.channels)
+        return Carried(
+            self._scalars.item(at.PACKET_HOPS),
+            field(channels, at.CHANNEL_STRIDE, at.PACKETS)[used].copy(),
+            field(channels, at.CHANNEL_STRIDE, at.FLITS)[used].copy(),
+        )
+
     def counters(self) -> Counters:
         """Return the counts so far."""
-        scalars, channels = self._scalars, self._memory.state.channels
+        scalars, carried = self._scalars, self.carried()
         flying, _ = walk.in_flight(self._directory, columns.no_rows(7))
-        used = slice(0, self.machine.channels)
         return Counters(
             sent=scalars.item(at.SENT),
             injected=scalars.item(at.INJECTED),
@@ -363,9 +378,9 @@ class Network:
             dropped=scalars.item(at.DROPPED),
             overwritten=scalars.item(at.OVERWRITTEN),
             in_flight=flying,
-            packet_hops=scalars.item(at.PACKET_HOPS),
-            channel_packets=field(channels, at.CHANNEL_STRIDE, at.PACKETS)[used].copy(),
-            channel_flits=field(channels, at.CHANNEL_STRIDE, at.FLITS)[used].copy(),
+            packet_hops=carried.packet_hops,
+            channel_packets=carried.channel_packets,
+            channel_flits=carried.channel_flits,
             dropped_at=self._memory.state.dropped[: self.machine.ports].copy(),
             **census.of(self.machine, self._memory.state),
         )

@@ -55,15 +55,25 @@ class State(NamedTuple):
     monitors: I64
 
 
-def _words(typing_context: Any, address: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+def _pointers(kind: types.Type) -> Callable[[int], Any]:
+    """Return a function for kernels that takes an address for a pointer to numbers of a type."""
 
-    return types.CPointer(types.int64)(types.int64), codegen  # type: ignore[no-untyped-call]
+    def typed(typing_context: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind = context.get_value_type(signature.return_type)
+            return builder.inttoptr(arguments[0], kind)
+
+        return types.CPointer(kind)(types.int64), codegen  # type: ignore[no-untyped-call]
+
+    return cast("Callable[[int], Any]", intrinsic(typed))
 
 
-words = cast("Callable[[int], I64]", intrinsic(_words))
-"""``words(address)`` is a pointer to the ``int64`` array at ``address``."""
+words = _pointers(types.int64)
+"""``words(address)`` is a pointer to the ``int64`` array at ``address``; the others likewise."""
+ints = _pointers(types.int32)
+bare = _pointers(types.uint32)
+octets = _pointers(types.int8)
+flags = _pointers(types.boolean)
 
 
 @inlined

@@ -14,6 +14,7 @@ from chipsim.machine.model import FullPolicy, Machine, PortKind
 from chipsim.machine.route import Route
 from chipsim.network import rules
 from chipsim.network.api import (
+    Carried,
     Counters,
     Deliveries,
     Hops,
@@ -363,9 +364,17 @@ class Network:
         peaks = [output.far.take_peak() for output in self._outputs]
         return np.array(peaks if self._options.queue_peaks else [0] * len(peaks), dtype=np.int32)
 
+    def carried(self) -> Carried:
+        """Return the counts of what has moved so far, for whoever asks often."""
+        return Carried(
+            self._account.packet_hops,
+            np.array([o.packets for o in self._outputs], dtype=np.int64),
+            np.array([o.flits for o in self._outputs], dtype=np.int64),
+        )
+
     def counters(self) -> Counters:
         """Return the counts so far."""
-        account = self._account
+        account, carried = self._account, self.carried()
         dropped_at = np.zeros(self.machine.ports, dtype=np.int64)
         for port, count in account.dropped_at.items():
             dropped_at[port] = count
@@ -377,9 +386,9 @@ class Network:
             dropped=account.dropped_copies,
             overwritten=account.overwritten,
             in_flight=account.in_flight,
-            packet_hops=account.packet_hops,
-            channel_packets=np.array([o.packets for o in self._outputs], dtype=np.int64),
-            channel_flits=np.array([o.flits for o in self._outputs], dtype=np.int64),
+            packet_hops=carried.packet_hops,
+            channel_packets=carried.channel_packets,
+            channel_flits=carried.channel_flits,
             dropped_at=dropped_at,
             blocked_at=np.array([getattr(p, "blocked", 0) for p in self._ports], dtype=np.int64),
             given_up_at=np.array([getattr(p, "given_up", 0) for p in self._ports], dtype=np.int64),
