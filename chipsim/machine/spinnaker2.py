@@ -74,6 +74,7 @@ def noc_times(description: Description) -> NocTimes:
     """Return the NoC's times from the figures ``noc.*``; each is rounded once."""
     clock = description.number("noc.clock_mhz")
     most = description.integer("noc.max_payload_bits")
+    description.integer("noc.virtual_channels")  # assumed: one, as the nodes are built
     sizes = description.integers("packet.payload_bits")
     energy = description.number("energy.noc_bit_hop_pj") * description.integer("noc.flit_bits")
     return NocTimes(
@@ -124,6 +125,21 @@ def link_times(description: Description, kind: str) -> LinkTimes:
         credit_ps=ns(description.number(f"links.{kind}.credit_ns")),
         capacity=description.integer(f"links.{kind}.fifo_packets"),
     )
+
+
+def engines(description: Description) -> tuple[str, ...]:
+    """Return the packet types with a look-up of their own, in the order of the router's look-ups.
+
+    A type that takes as long as multicast packets shares their look-up.
+    """
+    usual = _peek(description, "mc")
+    others = (kind for kind in ("c2c", "nn") if _peek(description, kind) not in (None, usual))
+    return ("mc", *others)
+
+
+def _peek(description: Description, packet: str) -> object:
+    """Return the figure of a type's latency, which does not count as read."""
+    return description.peek(f"router.{packet}_latency_cycles")
 
 
 def build(description: Description, layout: Layout | None = None) -> Machine:
@@ -260,6 +276,8 @@ class _Chip:
         builder, figures = self.builder, self.description
         x, y = self.floor.router[0]
         source = Routing.SOURCE
+        clock = figures.number("router.clock_mhz")
+        drops = figures.text("router.blocked_policy") == "drop"
         entry = builder.node("packet router input", routing=source, hop=False, x=x, y=y)
         pool = builder.node(
             "packet router",
@@ -268,19 +286,19 @@ class _Chip:
             routing=Routing.TABLE,
             x=x,
             y=y,
+            wait_ps=cycles(figures.integer("router.wait1_cycles"), clock) if drops else -1,
         )
         for tile in self.floor.ports:
             self.to_packet_router[tile] = self._join("router_in", self.routers[tile], entry)
-        clock = figures.number("router.clock_mhz")
-        buffer = builder.port(pool, figures.integer("router.issue_buffer_packets"))
-        builder.channel(
-            entry,
-            buffer,
-            self.cls["lookup"],
-            cycles(figures.integer("router.mc_latency_cycles"), clock),
-            per_cycle(clock, figures.number("router.mc_packets_per_cycle")),
-            cycles(figures.integer("router.credit_cycles"), clock),
-        )
+        for engine in engines(figures):
+            builder.channel(
+                entry,
+                builder.port(pool, figures.integer("router.issue_buffer_packets")),
+                self.cls["lookup"],
+                cycles(figures.integer(f"router.{engine}_latency_cycles"), clock),
+                per_cycle(clock, figures.number("router.mc_packets_per_cycle")),
+                cycles(figures.integer("router.credit_cycles"), clock),
+            )
         for tile in self.floor.ports:
             self.from_packet_router[tile] = self._join("router_out", pool, self.routers[tile])
         builder.extras.update(packet_router_input=entry, packet_router=pool)
