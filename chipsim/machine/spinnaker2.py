@@ -74,7 +74,6 @@ def noc_times(description: Description) -> NocTimes:
     """Return the NoC's times from the figures ``noc.*``; each is rounded once."""
     clock = description.number("noc.clock_mhz")
     most = description.integer("noc.max_payload_bits")
-    description.integer("noc.virtual_channels")  # assumed: one, as the nodes are built
     sizes = description.integers("packet.payload_bits")
     energy = description.number("energy.noc_bit_hop_pj") * description.integer("noc.flit_bits")
     return NocTimes(
@@ -204,6 +203,7 @@ class _Chip:
         self.qpes = frozenset(self.floor.qpes)
         self.plan: Plan = synthesise(self.floor, turns_of(description))
         self.noc = noc_times(description)
+        description.integer("noc.virtual_channels")  # assumed: one, as the nodes are built
         self.fifo = description.integer("noc.fifo_packets")
         self.builder = MachineBuilder(
             description.name, description, self.floor.width, self.floor.height
