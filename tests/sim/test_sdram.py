@@ -165,7 +165,7 @@ def test_both_networks_agree_grant_by_grant(write: bool, tmp_path: Path) -> None
         _, made = moved(5, write, network, 40, 6, tmp_path / network, **small)
         rows = [trace_rows(made, tmp_path / network, name) for name in ("hops", "packets")]
         found.append((rows, made.provenance()))
-    assert found[0] == found[1] and len(found[0][0][0]) > 5 * 6 * 10 * 2
+    assert found[0] == found[1] and len(found[0][0][0]) >= 5 * 6 * 10 * 2
 
 
 def test_a_full_queue_is_counted_and_energy_has_no_line() -> None:
