@@ -30,6 +30,11 @@ def relations(family: str, values: Mapping[str, Any]) -> list[str]:
         found.append(
             "router.emergency: got true with router.wait2_cycles = 0; set wait2_cycles too"
         )
+    if values.get("router.emergency") and values.get("router.blocked_policy") == "backpressure":
+        found.append(
+            'router.emergency: got true with router.blocked_policy = "backpressure", where packets '
+            'wait for ever; set blocked_policy = "drop" too'
+        )
     if family == "spinnaker2":
         found += _pe(values) + Floor.from_values(values).problems()
     return found

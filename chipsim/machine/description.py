@@ -124,6 +124,10 @@ class Description:
         value: Value = self._figures[name].value
         return value
 
+    def peek(self, name: str) -> Value | None:
+        """Return a figure's value, None without one; it does not count as read."""
+        return self._figures[name].value if name in self._figures else None
+
     def number(self, name: str) -> float:
         """Return a figure that is a number; the raised errors are those of :meth:`integer`."""
         value = self.figure(name)

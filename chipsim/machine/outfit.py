@@ -31,7 +31,8 @@ def equip(machine: Machine) -> Machine:
         return machine
     error = _errors(machine)
     detour = wait2 = None
-    if "router.wait2_cycles" in figures and figures.flag("router.emergency"):
+    linked = len(chips) > 1 and "router.wait2_cycles" in figures
+    if linked and figures.flag("router.emergency"):
         detour = _detours(machine, chips)
         clock = figures.number("router.clock_mhz")
         wait2 = np.zeros(machine.nodes, dtype=np.int64)
@@ -70,7 +71,7 @@ def _detours(machine: Machine, chips: Chips) -> I32:
     found = np.full((machine.channels, 3), -1, dtype=np.int32)
     lookup = np.full(machine.nodes, -1, dtype=np.int32)
     out = np.flatnonzero(np.isin(machine.channel_node, chips.entry))
-    lookup[machine.channel_node[out]] = out
+    lookup[machine.channel_node[out][::-1]] = out[::-1]  # the first: that of multicast packets
     for direction in range(6):
         lower, higher = (direction - 1) % 6, (direction + 1) % 6
         blocked, first, between = (

@@ -126,6 +126,21 @@ def link_times(description: Description, kind: str) -> LinkTimes:
     )
 
 
+def engines(description: Description) -> tuple[str, ...]:
+    """Return the packet types with a look-up of their own, in the order of the router's look-ups.
+
+    A type that takes as long as multicast packets shares their look-up.
+    """
+    usual = _peek(description, "mc")
+    others = (kind for kind in ("c2c", "nn") if _peek(description, kind) not in (None, usual))
+    return ("mc", *others)
+
+
+def _peek(description: Description, packet: str) -> object:
+    """Return the figure of a type's latency, which does not count as read."""
+    return description.peek(f"router.{packet}_latency_cycles")
+
+
 def build(description: Description, layout: Layout | None = None) -> Machine:
     """Return one chip, or the chips of a layout joined by links.
 
@@ -188,6 +203,7 @@ class _Chip:
         self.qpes = frozenset(self.floor.qpes)
         self.plan: Plan = synthesise(self.floor, turns_of(description))
         self.noc = noc_times(description)
+        description.integer("noc.virtual_channels")  # assumed: one, as the nodes are built
         self.fifo = description.integer("noc.fifo_packets")
         self.builder = MachineBuilder(
             description.name, description, self.floor.width, self.floor.height
@@ -260,6 +276,8 @@ class _Chip:
         builder, figures = self.builder, self.description
         x, y = self.floor.router[0]
         source = Routing.SOURCE
+        clock = figures.number("router.clock_mhz")
+        drops = figures.text("router.blocked_policy") == "drop"
         entry = builder.node("packet router input", routing=source, hop=False, x=x, y=y)
         pool = builder.node(
             "packet router",
@@ -268,19 +286,19 @@ class _Chip:
             routing=Routing.TABLE,
             x=x,
             y=y,
+            wait_ps=cycles(figures.integer("router.wait1_cycles"), clock) if drops else -1,
         )
         for tile in self.floor.ports:
             self.to_packet_router[tile] = self._join("router_in", self.routers[tile], entry)
-        clock = figures.number("router.clock_mhz")
-        buffer = builder.port(pool, figures.integer("router.issue_buffer_packets"))
-        builder.channel(
-            entry,
-            buffer,
-            self.cls["lookup"],
-            cycles(figures.integer("router.mc_latency_cycles"), clock),
-            per_cycle(clock, figures.number("router.mc_packets_per_cycle")),
-            cycles(figures.integer("router.credit_cycles"), clock),
-        )
+        for engine in engines(figures):
+            builder.channel(
+                entry,
+                builder.port(pool, figures.integer("router.issue_buffer_packets")),
+                self.cls["lookup"],
+                cycles(figures.integer(f"router.{engine}_latency_cycles"), clock),
+                per_cycle(clock, figures.number("router.mc_packets_per_cycle")),
+                cycles(figures.integer("router.credit_cycles"), clock),
+            )
         for tile in self.floor.ports:
             self.from_packet_router[tile] = self._join("router_out", pool, self.routers[tile])
         builder.extras.update(packet_router_input=entry, packet_router=pool)

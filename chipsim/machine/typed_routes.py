@@ -13,8 +13,10 @@ from dataclasses import replace
 from chipsim.errors import RouteError
 from chipsim.machine.chip_routes import chip_path, chips_of
 from chipsim.machine.model import Machine
-from chipsim.machine.route import Route
+from chipsim.machine.route import Branch, Route
 from chipsim.machine.routes import router_multicast
+from chipsim.machine.spinnaker2 import engines
+from chipsim.machine.topology import topology
 
 
 def core_to_core(machine: Machine, source: int, dest: int, payload_bits: int = 0) -> Route:
@@ -41,7 +43,7 @@ def core_to_core(machine: Machine, source: int, dest: int, payload_bits: int = 0
     they end at the core itself.
     """
     chips_of(machine)
-    return replace(router_multicast(machine, source, [dest], payload_bits), packet="c2c")
+    return _typed(machine, router_multicast(machine, source, [dest], payload_bits), "c2c")
 
 
 def nearest_neighbour(machine: Machine, source: int, dest: int, payload_bits: int = 0) -> Route:
@@ -70,7 +72,7 @@ def nearest_neighbour(machine: Machine, source: int, dest: int, payload_bits: in
             f"{chips.label(there)}, where {machine.endpoint_label(dest)} is; "
             'send it core to core (packet="c2c")'
         )
-    return replace(router_multicast(machine, source, [dest], payload_bits), packet="nn")
+    return _typed(machine, router_multicast(machine, source, [dest], payload_bits), "nn")
 
 
 def fixed_route(
@@ -108,3 +110,24 @@ def fixed_route(
                 'send core to core (packet="c2c")'
             )
     return replace(router_multicast(machine, source, dests, payload_bits), packet="fr")
+
+
+def _typed(machine: Machine, route: Route, packet: str) -> Route:
+    """Return a multicast packet's route for another type, through that type's look-ups."""
+    name = f"router.{packet}_latency_cycles"
+    if name not in machine.description:  # SpiNNaker1: all types pass one pipeline
+        return replace(route, packet=packet)
+    machine.description.integer(name)  # the route rests on it, whether or not it is the usual one
+    found = engines(machine.description)
+    if packet not in found:
+        return replace(route, packet=packet)
+    known, entries = topology(machine), set(chips_of(machine).entry.tolist())
+
+    def own(branch: Branch) -> Branch:
+        entry = known.source[branch.channel]
+        if entry not in entries:
+            return branch
+        return Branch(known.out[entry][found.index(packet)], branch.next)
+
+    stages = tuple(tuple(own(branch) for branch in stage) for stage in route.stages)
+    return replace(route, stages=stages, packet=packet)

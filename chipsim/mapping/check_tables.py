@@ -208,6 +208,9 @@ class _TableWalk:
                 return self._outputs(table, entry)
         if came_by < 0:
             return f"has no entry at {label}, where it is sent"
+        figures, rule = self.machine.description, "router.default_route"
+        if rule in figures and figures.text(rule) == "drop":
+            return f"has no entry at {label}, where such packets are dropped ({rule})"
         back = self._opposite(node, came_by)
         if back < 0:
             return f"has no entry at {label}, and no link opposite to where it comes from"

@@ -111,7 +111,7 @@ class OutletBook:
         links = tuple(sorted(out, key=lambda c: (way[c] % (len(DIRECTIONS) + 1), c)))
         bit_of = {way[c]: bit for bit, c in reversed(list(enumerate(links))) if way[c] >= 0}
         onward = {}
-        for channel in self._into.get(node, ()):
+        for channel in self._into.get(node, ()) if goes_straight_on(self.machine) else ():
             bit = bit_of.get(self.direction(channel))
             if bit is not None:
                 onward[channel] = bit
@@ -145,6 +145,13 @@ class OutletBook:
                     seen.add(far)
                     todo.append(far)
         return tuple(sorted(found))
+
+
+def goes_straight_on(machine: Machine) -> bool:
+    """Return whether a packet that matches no entry goes on straight (else it is dropped)."""
+    figures = machine.description
+    name = "router.default_route"
+    return name not in figures or figures.text(name) == "opposite"
 
 
 def _wrapped(delta: int, size: int) -> int:

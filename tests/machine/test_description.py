@@ -86,10 +86,12 @@ def test_every_shipped_figure_has_kind_and_source() -> None:
 
 def test_settings_are_typed_and_of_kind_u(figures: Description) -> None:
     changed = figures.with_settings(
-        {"noc.hop_cycles": "7", "router.emergency": "true", "dram.efficiency": 0.5}
+        {"noc.hop_cycles": "7", "pe.dvfs": "auto", "dram.efficiency": 0.5}
     )
     assert changed.integer("noc.hop_cycles") == 7
-    assert changed.flag("router.emergency") is True
+    assert changed.text("pe.dvfs") == "auto"
+    dropping = {"router.emergency": "true", "router.blocked_policy": "drop"}
+    assert figures.with_settings(dropping).flag("router.emergency") is True
     assert changed.number("dram.efficiency") == 0.5
     assert {row.kind for row in changed.assumptions()} == {"U"}
     assert "was 5 (D)" in changed.assumptions()[0].source

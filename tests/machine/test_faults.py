@@ -226,8 +226,9 @@ def test_a_dead_ethernet_chip_takes_the_host_with_it() -> None:
     assert machine.chips is not None
     assert (machine.chips.host == -1).all()
     assert not machine.chips.alive[0]
-    with pytest.raises(RouteError, match="HOST does not work: its chip is dead"):
-        routes.unicast(machine, 18, 25)
+    for end, name in ((18, "DRAM"), (19, "HOST")):
+        with pytest.raises(RouteError, match=f"{name} does not work: its chip is dead"):
+            routes.unicast(machine, end, 25)
 
 
 @pytest.mark.parametrize("name", ["mesh-5x5", "torus-5x5", "hex-torus-5x5"])

@@ -6,6 +6,7 @@ a single access takes more than 100 ns. sPyNNaker plans with 250 MiB/s for a cor
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from chipsim.errors import RouteError
 from chipsim.mapping.application import Net
 from chipsim.sim.account import account
 from chipsim.sim.simulation import Simulation
-from chipsim.testing.scripted import scripted_simulation
+from chipsim.testing.scripted import scripted_simulation, trace_rows
 
 SDRAM = (0, 0, 19)
 CORE_MB_S, SDRAM_MB_S = 4 / 15e-9 / 1e6, 1000
@@ -34,7 +35,13 @@ def sdram_of(simulation: Simulation, words: int) -> np.ndarray:
 
 
 def moved(
-    cores: int, write: bool, network: str, words: int = WORDS, count: int = 4, **settings: Any
+    cores: int,
+    write: bool,
+    network: str,
+    words: int = WORDS,
+    count: int = 4,
+    trace: Path | None = None,
+    **settings: Any,
 ) -> tuple[float, Simulation]:
     """Let cores move words at once; return the rate over all [MB/s], from the first order on."""
     starts: list[int] = []
@@ -65,6 +72,8 @@ def moved(
         transport="router_multicast",
         network=network,
         settings=settings,
+        trace=trace,
+        trace_level="hops",
     )
     data = sdram_of(simulation, words)
     simulation.run()
@@ -145,6 +154,18 @@ def test_spikes_go_another_way(network: str) -> None:
         sdram_of(simulation, WORDS)
         simulation.run()
     assert len(arrived[True]) == 20 and arrived[True] == arrived[False]
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_both_networks_agree_grant_by_grant(write: bool, tmp_path: Path) -> None:
+    """With few places in the System NoC as well, so that packets wait for credits."""
+    found = []
+    for network in ("compiled", "simpy"):
+        small: dict[str, Any] = {"dma.noc_packets": 3}
+        _, made = moved(5, write, network, 40, 6, tmp_path / network, **small)
+        rows = [trace_rows(made, tmp_path / network, name) for name in ("hops", "packets")]
+        found.append((rows, made.provenance()))
+    assert found[0] == found[1] and len(found[0][0][0]) >= 5 * 6 * 10 * 2
 
 
 def test_a_full_queue_is_counted_and_energy_has_no_line() -> None:
