@@ -88,7 +88,8 @@ def _fetch(typing_context: Any, array: Any, at: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
         word = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        module = builder.module
+        call = cgutils.get_or_insert_function(module, kind, "llvm.prefetch.p0")  # type: ignore[no-untyped-call]
         where = builder.bitcast(builder.gep(pointer, [index]), byte)
         to_read, keep, data = word(0), word(3), word(1)
         builder.call(call, [where, to_read, keep, data])
