@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", default="1", metavar="S", help="of all random numbers (default 1)")
     add("--payload-bits", default="0", metavar="B", help="payload of a packet (default 0)")
     add("--transport", default="auto", metavar="T", help="auto, or router: all through it")
+    add("--tables", default="fit", metavar="T", help="packet routers': fit, short or trees (none)")
     add("--network", default="compiled", metavar="NET", help="compiled (default) or simpy")
     add("--plot", default="", metavar="FILE", help="draw the sweep (png, pdf, svg; matplotlib)")
     add_settings(parser, "noc.fifo_packets=8 (or unbounded)")

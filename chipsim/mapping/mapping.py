@@ -17,6 +17,7 @@ from chipsim.mapping.placement.repair import repaired
 from chipsim.mapping.strategies import NetRoutes, Placer, Router
 
 if TYPE_CHECKING:
+    from chipsim.mapping.chip_tables import ChipTables
     from chipsim.mapping.metrics import Metrics
     from chipsim.mapping.tables import Tables
 
@@ -43,6 +44,9 @@ class Mapping:
     tables : dict of node to RouterTable, optional
         Routing tables that a run is to use, for example minimised ones (:meth:`with_tables`);
         None for those that follow from routes and keys. Not looked at when mappings are compared.
+    chip_tables : ChipTables, optional
+        Tables of chips for core-to-core packets; None for shortest ways. Neither compared nor
+        written to files.
     """
 
     application: Application
@@ -54,6 +58,7 @@ class Mapping:
     router: str = ""
     seed: int = 0
     tables: Tables | None = field(default=None, compare=False)
+    chip_tables: ChipTables | None = field(default=None, compare=False)
 
     def with_tables(self, minimise: str | None = "best", target: int | None = None) -> Mapping:
         """Return this mapping with routing tables, minimised and checked.

@@ -8,9 +8,9 @@ Tables hold what travels by key: multicast nets. Direct NoC packets and DMA carr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,25 +156,54 @@ def tables_of(
     keys: Mapping[Name, tuple[int, int]],
 ) -> Tables:
     """Return the tables of routes and keys; see :func:`make_tables`."""
+    trees = (
+        Tree(f"net {net.name!r}", number, *keys[net.name], routes[net.name])
+        for number, net in enumerate(application.nets)
+        if not net.dma and application.transport_of(net) == "router_multicast"
+    )
+    return tables_of_trees(machine, trees, f"application {application.name!r}")
+
+
+class Tree(NamedTuple):
+    """What entries are made for.
+
+    Attributes
+    ----------
+    label : str
+        For messages.
+    number : int
+        Goes into the entries' ``net``.
+    base, mask : int
+        The keys.
+    routes : sequence of Route
+    """
+
+    label: str
+    number: int
+    base: int
+    mask: int
+    routes: Sequence[Route]
+
+
+def tables_of_trees(machine: Machine, trees: Iterable[Tree], subject: str) -> Tables:
+    """Return tables with an entry per tree and node; see :func:`make_tables`."""
     book = outlets(machine)
     rows: dict[int, list[tuple[int, int, int, int, int]]] = {}
     problems = []
-    for number, net in enumerate(application.nets):
-        if net.dma or application.transport_of(net) != "router_multicast":
-            continue
-        base, mask = keys[net.name]
+    for tree in trees:
         seen: set[int] = set()
-        for route in routes[net.name]:
+        for route in tree.routes:
             for node, came_by, bits in visits(book, route):
                 if node in seen:
                     problems.append(
-                        f"net {net.name!r} passes {machine.node_labels[node]} twice; a key has one "
+                        f"{tree.label} passes {machine.node_labels[node]} twice; a key has one "
                         "entry there: route it as a tree of nodes"
                     )
                 seen.add(node)
-                rows.setdefault(node, []).append((base, mask, bits, number, came_by))
+                row = (tree.base, tree.mask, bits, tree.number, came_by)
+                rows.setdefault(node, []).append(row)
     if problems:
-        raise MappingError(f"tables of application {application.name!r}", problems)
+        raise MappingError(f"tables of {subject}", problems)
     return {node: _table(book[node], rows[node]) for node in sorted(rows)}
 
 

@@ -1,234 +1,20 @@
-"""Routes as the routing tables give them, and not as they were meant when the tables were made.
+"""What the routers' tables make of a mapping's nets.
 
-A packet router compares a packet's key with its entries in order; the first that matches says
-where the packet goes, and a packet that matches none goes straight on, to the link opposite to the
-one it came by. A run follows these decisions: before it begins, the keys of every net walk through
-the tables of all routers that they meet. Keys walk together as a *pattern* until an entry matches
-only some of them. What a table sends nowhere ends in the router's dump.
+A run follows the tables (:mod:`chipsim.mapping.table_routes`), not the trees that they were made
+from: before it begins, the keys of every net walk through the tables of all routers that they meet,
+and its core-to-core packets through the tables of chips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
-import numpy as np
-
-from chipsim.errors import RouteError
-from chipsim.machine.chip_routes import chips_of, fan_out, path_to_router
 from chipsim.machine.model import Machine
-from chipsim.machine.outfit import with_dumps
-from chipsim.machine.route import SINK, Branch, Route
-from chipsim.machine.topology import topology
 from chipsim.mapping.application import Name
 from chipsim.mapping.mapping import Mapping
-from chipsim.mapping.outlets import OutletBook
-from chipsim.mapping.tables import RouterTable, Tables, make_tables
-
-_MOST_STAGES = 100_000
-_ALL = (1 << 32) - 1
-
-
-class Pattern(NamedTuple):
-    """The keys ``k`` with ``k & mask == key``."""
-
-    key: int
-    mask: int
-
-    def halves(self) -> tuple[Pattern, Pattern]:
-        """Return the pattern cut in two at its highest free bit."""
-        bit = 1 << ((~self.mask & _ALL).bit_length() - 1)
-        return Pattern(self.key, self.mask | bit), Pattern(self.key | bit, self.mask | bit)
-
-
-class KeyedRoute(NamedTuple):
-    """Where the keys of a pattern go.
-
-    Attributes
-    ----------
-    pattern : Pattern
-    route : Route
-    dumped : int
-        How many routers drop (a copy of) the packet: no entry and no link to go on by, a dead or
-        missing output, or a circle.
-    """
-
-    pattern: Pattern
-    route: Route
-    dumped: int
-
-
-class _AmbiguousError(Exception):
-    """An entry matches only some keys of a pattern."""
-
-
-@dataclass
-class _Draft:
-    """A route while it is walked; branches into dumps name -1 - node instead of a channel."""
-
-    stages: list[list[Branch]]
-    defaulted: list[int] = field(default_factory=list)
-    dumped: int = 0
-
-
-class _Visit(NamedTuple):
-    """A packet before a router's decision; ``trail``: (node, came by) of the routers behind it."""
-
-    stage: int
-    node: int
-    came_by: int
-    trail: frozenset[tuple[int, int]]
-
-
-class TableRoutes:
-    """Finds where keys go on a machine with packet routers and tables.
-
-    Parameters
-    ----------
-    machine : Machine
-    tables : dict of node to RouterTable
-        A router without a table sends everything straight on.
-
-    Attributes
-    ----------
-    machine : Machine
-        The one given; with dumps once :meth:`routes` has met a packet that needs one. Numbers of
-        nodes, ports and channels stay, so that routes made before are right for both.
-
-    Raises
-    ------
-    RouteError
-        If the machine has no packet routers.
-    """
-
-    def __init__(self, machine: Machine, tables: Tables) -> None:
-        self.machine = machine
-        self._chips = chips_of(machine)
-        self._known = topology(machine)
-        self._book = OutletBook(machine)
-        self._tables = tables
-        self._dump_of: dict[int, int] = {}
-        self._dead = set() if machine.channel_dead is None else self._known.dead
-
-    def routes(
-        self, source: int, key: int, mask: int, payload_bits: int = 0, packet: str = "mc"
-    ) -> list[KeyedRoute]:
-        """Return where the keys of a pattern go from an endpoint, pattern by pattern.
-
-        Parameters
-        ----------
-        source : int
-            The sending endpoint.
-        key, mask : int
-            The keys ``k`` with ``k & mask == key``.
-        payload_bits : int
-        packet : str
-            See :class:`~chipsim.machine.route.Route`.
-
-        Notes
-        -----
-        O(entries of the tables met × patterns that the keys fall into).
-        """
-        start = path_to_router(self.machine, source)
-        port = int(self.machine.endpoint_port[source])
-        found = []
-        todo = [Pattern(key, mask)]
-        while todo:
-            pattern = todo.pop()
-            try:
-                draft = self._walk(start, pattern)
-            except _AmbiguousError:
-                todo += pattern.halves()[::-1]
-                continue
-            stages = tuple(tuple(self._real(b) for b in stage) for stage in draft.stages)
-            route = Route(
-                port, stages, payload_bits, packet=packet, defaulted=tuple(draft.defaulted)
-            )
-            found.append(KeyedRoute(pattern, route, draft.dumped))
-        return found
-
-    def _walk(self, start: list[int], pattern: Pattern) -> _Draft:
-        draft = _Draft([[Branch(channel, i + 1)] for i, channel in enumerate(start)])
-        draft.stages.append([])
-        todo = [_Visit(len(start), self._known.far[start[-1]], -1, frozenset())]
-        while todo:
-            todo += list(self._decide(draft, todo.pop(), pattern))[::-1]
-            if len(draft.stages) > _MOST_STAGES:
-                raise RouteError(
-                    f"{self.machine.name}: key {pattern.key:#010x} visits more than {_MOST_STAGES} "
-                    "nodes; its routing tables send it round and multiply it: check them "
-                    "(chipsim.mapping.check_tables)"
-                )
-        return draft
-
-    def _decide(self, draft: _Draft, visit: _Visit, pattern: Pattern) -> Iterator[_Visit]:
-        """Add a router's branches; yield the visits of the routers behind its links."""
-        here = draft.stages[visit.stage]
-        links, ends = self._outputs(draft, visit, pattern)
-        lost = (visit.node, visit.came_by) in visit.trail
-        if lost:
-            links, ends = (), ()
-        trail = visit.trail | {(visit.node, visit.came_by)}
-        for link in links:
-            if link in self._dead:
-                lost = True
-                continue
-            here.append(Branch(link, len(draft.stages)))
-            lookup = self._known.out[self._known.far[link]][0]
-            draft.stages.append([Branch(lookup, len(draft.stages) + 1)])
-            draft.stages.append([])
-            yield _Visit(len(draft.stages) - 1, self._known.far[lookup], link, trail)
-        alive = [end for end in ends if self._known.into[end]]
-        if alive:
-            chip = int(self.machine.node_chip[visit.node])
-            fan_out(self.machine, chip, visit.stage, alive, draft.stages)
-        if lost or len(alive) < len(ends) or not here:
-            here.append(Branch(-1 - visit.node, SINK))
-            draft.dumped += 1
-
-    def _outputs(
-        self, draft: _Draft, visit: _Visit, pattern: Pattern
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the link channels and endpoints that the router chooses."""
-        table = self._tables.get(visit.node)
-        entry = -1 if table is None else first_match(table, pattern)
-        if table is not None and entry >= 0:
-            return table.outputs(entry)
-        draft.defaulted.append(visit.stage)
-        outlets = self._book[visit.node]
-        bit = outlets.onward.get(visit.came_by, -1)
-        return ((outlets.links[bit],) if bit >= 0 else ()), ()
-
-    def _real(self, branch: Branch) -> Branch:
-        """Return the branch, with the dump's channel where it goes nowhere."""
-        if branch.channel >= 0:
-            return branch
-        if not self._dump_of:
-            machine = self.machine = with_dumps(self.machine)
-            number = [i for i, cls in enumerate(machine.classes) if cls.name == "dump"]
-            for channel in np.flatnonzero(np.isin(machine.channel_class, number)).tolist():
-                self._dump_of[int(machine.channel_node[channel])] = channel
-        return Branch(self._dump_of[-1 - branch.channel], SINK)
-
-
-def first_match(table: RouterTable, pattern: Pattern) -> int:
-    """Return the first entry that all keys of a pattern match, -1 if none matches any.
-
-    Raises
-    ------
-    _AmbiguousError
-        If an entry before it matches some of them.
-    """
-    both = table.mask & np.uint32(pattern.mask)
-    meets = ((table.key ^ np.uint32(pattern.key)) & both) == 0
-    hits = np.flatnonzero(meets)
-    if not len(hits):
-        return -1
-    first = int(hits[0])
-    if int(table.mask[first]) & ~pattern.mask & _ALL:
-        raise _AmbiguousError
-    return first
+from chipsim.mapping.routing.default import sinks_in_order
+from chipsim.mapping.table_routes import ChipRoute, KeyedRoute, TableRoutes
+from chipsim.mapping.tables import Tables, make_tables
 
 
 @dataclass(frozen=True)
@@ -241,35 +27,44 @@ class TablePlan:
         The mapping's, with dumps if a packet needs one.
     routes : dict of net name to list of KeyedRoute
         For nets that go through packet routers by key.
+    chip_routes : dict of net name to list of ChipRoute
+        For nets of core-to-core packets, one a sink.
     tables : dict of node to RouterTable
     """
 
     machine: Machine
     routes: dict[Name, list[KeyedRoute]]
+    chip_routes: dict[Name, list[ChipRoute]]
     tables: Tables
 
 
 def plan_by_tables(mapping: Mapping) -> TablePlan:
-    """Return where a mapping's tables send the keys of its nets.
+    """Return where a mapping's tables send the packets of its nets.
 
     The tables are ``mapping.tables``, or where it has none those with an entry per net that follow
-    from its routes. Nets by other transports (DMA, one NoC packet per QPE) are not in tables.
+    from its routes; for core-to-core packets ``mapping.chip_tables``. Nets by other transports
+    (DMA, one NoC packet per QPE) are not in tables.
     """
     machine, application = mapping.machine, mapping.application
     if machine.chips is None:
-        return TablePlan(machine, {}, {})
+        return TablePlan(machine, {}, {}, {})
     nets = [
         net
         for net in application.nets
         if not net.dma and application.transport_of(net) == "router_multicast"
     ]
-    if not nets:
-        return TablePlan(machine, {}, {})
-    tables = make_tables(mapping) if mapping.tables is None else mapping.tables
-    walker = TableRoutes(machine, tables)
-    found = {}
+    typed = [net for net in application.nets if not net.dma and net.packet == "c2c"]
+    tables: Tables = {}
+    if nets:
+        tables = make_tables(mapping) if mapping.tables is None else mapping.tables
+    walker = TableRoutes(machine, tables, mapping.chip_tables)
+    by_key, by_chip = {}, {}
     for net in nets:
         base, mask = mapping.keys[net.name]
         source = mapping.placement[net.source]
-        found[net.name] = walker.routes(source, int(base), int(mask), net.payload_bits)
-    return TablePlan(walker.machine, found, tables)
+        by_key[net.name] = walker.routes(source, int(base), int(mask), net.payload_bits)
+    for net in typed:
+        source = mapping.placement[net.source]
+        ends = sinks_in_order(machine, [mapping.placement[sink] for sink in net.sinks])
+        by_chip[net.name] = [walker.core_to_core(source, end, net.payload_bits) for end in ends]
+    return TablePlan(walker.machine, by_key, by_chip, tables)

@@ -207,7 +207,9 @@ class Simulation:
                 continue
             block = self.mapping.keys[net.name]
             keyed = self.by_tables.routes.get(net.name, [])
-            given = [found.route for found in keyed] or self.mapping.routes[net.name]
+            typed = self.by_tables.chip_routes.get(net.name, [])
+            tabled = [found.route for found in keyed] + [found.route for found in typed]
+            given = tabled or self.mapping.routes[net.name]
             routes = self.add_routes(given)
             if keyed:
                 self.strangers.learn(index, given, [self.endpoint_of[str(v)] for v in net.sinks])

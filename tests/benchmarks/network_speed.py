@@ -28,7 +28,7 @@ from chipsim.machine.route import Route
 from chipsim.network.api import Network, NetworkOptions, Sends
 from chipsim.network.compiled import Network as CompiledNetwork
 from chipsim.network.reference import Network as ReferenceNetwork
-from chipsim.network.traffic.book import Parcel, make_route
+from chipsim.network.traffic.parcel import Parcel, make_route
 from chipsim.seeds import rng
 from chipsim.units import cycles
 

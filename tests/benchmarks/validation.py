@@ -34,10 +34,10 @@ from chipsim.network.traffic import (
     run_traffic,
 )
 from chipsim.network.traffic.arrivals import Bernoulli
-from chipsim.network.traffic.book import Parcel
 from chipsim.network.traffic.destinations import Destinations
 from chipsim.network.traffic.drive import make_network
 from chipsim.network.traffic.nodes import Nodes
+from chipsim.network.traffic.parcel import Parcel
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "validation.md"
 Rows = list[list[str]]

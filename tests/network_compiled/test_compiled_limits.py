@@ -7,6 +7,7 @@ import pytest
 
 from chipsim.errors import NetworkError, RouteError
 from chipsim.network.compiled import Network
+from chipsim.network.compiled.layout import STAGE_LINE
 from tests.network_compiled.compiled_rig import FLIT, LATENCY, send, sends, star, take_all, to
 
 
@@ -45,6 +46,7 @@ def test_65_inputs_are_refused() -> None:
 def test_routes_that_go_on_alike_share_their_stages() -> None:
     network = Network(star(2, sources=3))
     network.add_routes([to(port, 0, 1) for port in range(3)])
-    assert len(network._table.stages) - 1 == 1
+    one = len(network._table.stages)
+    assert one == 2 * STAGE_LINE, "a stage of two branches"
     network.add_routes([to(0, 1, 0)])
-    assert len(network._table.stages) - 1 == 2, "the order of branches counts"
+    assert len(network._table.stages) == 2 * one, "the order of branches counts"

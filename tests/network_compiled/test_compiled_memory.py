@@ -11,7 +11,7 @@ from chipsim.machine.model import FullPolicy, Machine
 from chipsim.network.api import Counters, NetworkOptions, Sends
 from chipsim.network.compiled import Network
 from chipsim.network.compiled import layout as at
-from chipsim.network.traffic.book import Parcel, make_route
+from chipsim.network.traffic.parcel import Parcel, make_route
 from tests.network_compiled.compiled_rig import LATENCY, send, sends, star, take_all, to
 
 PERIOD = 1000

@@ -15,6 +15,7 @@ from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.machine.routes import zero_load_ps
 from chipsim.mapping.application import Application, Net, Vertex
+from chipsim.mapping.chip_tables import NOWHERE, ChipTables
 from chipsim.mapping.files import read, write
 from chipsim.mapping.mapping import Mapping, map_application
 from chipsim.sim.router_counters import RouterFilter, count
@@ -101,6 +102,26 @@ def test_packets_of_every_type_arrive_and_are_counted(name: str, network: str) -
     filters = [RouterFilter((packet,), source="local") for packet in SENT]
     chip = simulation.mapping.machine.chips.at(1, 0)  # type: ignore[union-attr]
     assert count(machine, visits, filters)[chip].tolist() == [6, 4, 5, 2]
+
+
+def test_core_to_core_packets_follow_the_tables_of_chips(network: str) -> None:
+    """With one entry changed, the packets to ``far`` are dropped where they start."""
+    mapping = mapped("spinnaker2-48", nn=("next",))
+    chips = mapping.machine.chips
+    assert chips is not None
+    home, far = chips.at(1, 0), chips.at(4, 3)
+    simulation, got = run(mapping, network)
+    assert got["far"]["c2c"] == got["next"]["c2c"] == SENT["c2c"]
+    tables = ChipTables(mapping.machine).changed(home, far, NOWHERE)
+    simulation, got = run(replace(mapping, chip_tables=tables), network)
+    assert "c2c" not in got["far"] and got["next"]["c2c"] == SENT["c2c"]
+    counts = simulation.network.counters()
+    assert (counts.dropped, counts.in_flight) == (SENT["c2c"], 0)
+    assert counts.expected == counts.delivered + counts.dropped
+    found = {
+        (r.x, r.y): r.value for r in simulation.provenance() if r.name == "Dropped_P2P_Packets"
+    }
+    assert found[1, 0] == SENT["c2c"]
 
 
 def test_only_multicast_is_in_the_tables() -> None:

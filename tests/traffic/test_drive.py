@@ -10,8 +10,8 @@ from chipsim.errors import DeadlockError, NetworkError
 from chipsim.machine.library import load_machine
 from chipsim.machine.synthetic import DeadlockWarning
 from chipsim.network.traffic import Parcel, Request, Span, TrafficResult, prepare, run_traffic
-from chipsim.network.traffic.book import make_route
 from chipsim.network.traffic.drive import _bins, make_network
+from chipsim.network.traffic.parcel import make_route
 
 
 def run(network: str, machine: str, pattern: str, rate: float, **more: object) -> TrafficResult:

@@ -6,7 +6,7 @@ destination tile. ``router_multicast`` writes one packet, which the routers bran
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -68,7 +68,7 @@ def route_net(
 ) -> NetRoutes:
     """Return the routes of one net."""
     source = placement[net.source]
-    sinks = sorted((placement[sink] for sink in net.sinks), key=lambda end: _where(machine, end))
+    sinks = sinks_in_order(machine, [placement[sink] for sink in net.sinks])
     if net.dma:
         return tuple(
             routes.unicast(machine, source, sink, net.payload_bits, memory=True, dma=True)
@@ -81,6 +81,11 @@ def route_net(
     return tuple(
         _direct(machine, source, ends, net.payload_bits) for ends in _by_tile(machine, sinks)
     )
+
+
+def sinks_in_order(machine: Machine, sinks: Sequence[int]) -> list[int]:
+    """Return a net's sinks in the order in which packets to each of them are sent."""
+    return sorted(sinks, key=lambda end: _where(machine, end))
 
 
 def _typed(machine: Machine, source: int, sinks: list[int], net: Net) -> NetRoutes:

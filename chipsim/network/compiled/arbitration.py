@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chipsim.compiled import inlined
-from chipsim.network.compiled.bits import all_of, from_bit, lowest
+from chipsim.network.compiled.bits import from_bit, lowest
 from chipsim.network.compiled.credits import first_credit, plan_wake, use_credit
 from chipsim.network.compiled.layout import (
     AFTER,
@@ -16,6 +16,7 @@ from chipsim.network.compiled.layout import (
     CREDIT,
     DIRTY,
     DIRTY_COUNT,
+    FIRST_BRANCH,
     FLIT,
     FLITS,
     FLITS_HERE,
@@ -32,6 +33,7 @@ from chipsim.network.compiled.layout import (
     LOG_COUNT,
     LOG_STRIDE,
     MASK,
+    MASK_THERE,
     MEMORY,
     MODE,
     MODE_NOTED,
@@ -148,14 +150,14 @@ def grant(net: State, channel: int, port: int, copy: int, now: int, lost: int, i
     ``lost`` frames must be sent again; ``issue`` is when the copy is done here, 0 where that is
     the end of its transmission.
     """
-    channels, copies, branches = net.channels, net.copies, net.branches
+    channels, copies = net.channels, net.copies
     bit = branch_on(net, copy, channel)
-    branch = net.stages[copies[copy + STAGE]] + bit * BRANCH_STRIDE
+    branch = copies[copy + STAGE] + FIRST_BRANCH + bit * BRANCH_STRIDE
     left = copies[copy + MASK] & ~(1 << bit)
     copies[copy + MASK] = left
     if not still_asks(net, port, channel, copy, now):
         channels[channel + REQUESTS] &= ~net.ports[port + BIT]
-    flits = branches[branch + FLITS_HERE] + lost
+    flits = net.stages[branch + FLITS_HERE] + lost
     flit = channels[channel + FLIT]
     end = now + flits * flit
     if lost > 0:
@@ -222,12 +224,9 @@ def launch(
         copies[copy + LAST_END] = last_end
         there = new_copy(net)
         copies[there + PACKET] = copies[copy + PACKET]
-    stage = net.branches[branch + STAGE_THERE]
-    copies[there + STAGE] = stage
+    copies[there + STAGE] = net.stages[branch + STAGE_THERE]
+    copies[there + MASK] = net.stages[branch + MASK_THERE]
     copies[there + ARRIVED] = arrival
-    if stage >= 0:
-        count = (net.stages[stage + 1] - net.stages[stage]) // BRANCH_STRIDE
-        copies[there + MASK] = all_of(count)
     copies[there + LAST_END] = NONE
     copies[there + HOPS] = hops
     copies[there + WAITED] = waited

@@ -1,4 +1,8 @@
-"""Bit masks of 64 in an ``int64``: sets of branches and of input ports."""
+"""Bit masks of 64 in an ``int64``: sets of branches and of input ports.
+
+Kernels freeze these instructions in; hence the mark that puts this file into the cache's hash:
+``from chipsim.compiled import compiled``.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ from typing import Any, cast
 from llvmlite import ir  # type: ignore[import-untyped,unused-ignore]
 from numba import types
 from numba.extending import intrinsic
-
-from chipsim.compiled import inlined
 
 
 def _lowest(typing_context: Any, mask: Any) -> Any:
@@ -33,11 +35,3 @@ lowest = cast("Callable[[int], int]", intrinsic(_lowest))
 
 from_bit = cast("Callable[[int, int], int]", intrinsic(_from_bit))
 """``from_bit(mask, bit)`` is ``mask`` without the bits below ``bit`` (0 to 63)."""
-
-
-@inlined
-def all_of(count: int) -> int:
-    """Return the mask with the lowest ``count`` (1 to 64) bits set."""
-    if count >= 64:
-        return -1
-    return (1 << count) - 1

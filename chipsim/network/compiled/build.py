@@ -12,6 +12,7 @@ from chipsim.machine.model import UNBOUNDED, FullPolicy, Machine, NodeKind, Port
 from chipsim.network import rules
 from chipsim.network.api import NetworkOptions
 from chipsim.network.compiled import layout as at
+from chipsim.network.compiled.memory import aligned, aligned_copy
 from chipsim.network.compiled.state import I64, State
 from chipsim.network.noise import threshold
 
@@ -19,9 +20,17 @@ MOST_INPUTS = 64
 """Input FIFOs of a node: an output's requests are the bits of one word."""
 
 
+USUAL_SHIFT = 12
+"""A slot is 4 ns wide, or less, """
+MOST_SHIFT = 16
+"""and up to 66 ns where delays are long: beyond 34 us they wait in the far heap."""
+BIG = 1 << 20
+"""Bytes of ports and channels from which on lines are fetched ahead: a core's own cache."""
+
+
 def records(count: int, stride: int) -> I64:
     """Return ``count`` (at least 1) records of zeros."""
-    return np.zeros(max(count, 1) * stride, dtype=np.int64)
+    return aligned(max(count, 1) * stride)
 
 
 def field(array: I64, stride: int, name: int) -> I64:
@@ -75,11 +84,12 @@ def first_state(machine: Machine, options: NetworkOptions) -> State:
     ports, credits = _ports(machine, inputs)
     sources = _sources(machine, ports)
     empty = np.zeros(0, dtype=np.int64)
+    scalars = _scalars(machine, options)
     slots = records(at.SLOTS, at.SLOT_STRIDE)
     field(slots, at.SLOT_STRIDE, at.SLOT_FIRST)[:] = at.NONE
     width = machine.channels + machine.ports + 2 * machine.endpoints + machine.ports
     return State(
-        scalars=_scalars(machine, options),
+        scalars=scalars,
         ports=ports,
         channels=_channels(machine, inputs),
         sources=sources,
@@ -88,18 +98,17 @@ def first_state(machine: Machine, options: NetworkOptions) -> State:
         copies=empty,
         events=empty,
         slots=slots,
-        near=empty,
+        near=_near(scalars),
         far=empty,
+        chase=records(at.CHASED, at.CHASE_STRIDE),
         credits=credits,
         lists=records(width, 1),
         dropped=records(machine.ports, 1),
         latencies=records(options.bins, 1),
         hop_log=empty,
-        inputs=inputs.ports * at.PORT_STRIDE,
+        inputs=aligned_copy(inputs.ports * at.PORT_STRIDE),
         stages=empty,
-        branches=empty,
         routes=empty,
-        sides=empty,
         tallies=records(1, 1),
         lines=_lines(machine),
         patience=_patience(machine),
@@ -129,20 +138,34 @@ def _scalars(machine: Machine, options: NetworkOptions) -> I64:
     scalars[at.FIRED_START] = machine.channels + machine.ports
     scalars[at.PORT_COUNT] = machine.ports
     scalars[at.INBOX_COUNT] = 2 * machine.endpoints
+    scalars[at.AHEAD] = (
+        8 * (at.PORT_STRIDE * machine.ports + at.CHANNEL_STRIDE * machine.channels) > BIG
+    )
     scalars[at.ERROR_SEED] = np.uint64(options.error_seed % 2**64).astype(np.int64)
     return scalars
 
 
 def _slot_shift(machine: Machine) -> int:
     """Return log2 of the slot width: at most the smallest delay, unless the horizon (1,024 slots)
-    were then shorter than the longest delay.
+    were then shorter than the longest delay; the near level has a list for each of its picoseconds.
     """
     if machine.channels == 0:
         return 0
     delays = np.concatenate([machine.channel_latency_ps, machine.channel_flit_ps])
     shortest = int(delays.min()).bit_length() - 1
     longest = (int(delays.max()) // (at.SLOTS // 2)).bit_length()
-    return max(shortest, longest)
+    return min(max(min(shortest, USUAL_SHIFT), longest), MOST_SHIFT)
+
+
+def _near(scalars: I64) -> I64:
+    """Return the near level's lists, the bits that say which are occupied, and those of these."""
+    lists = 1 << int(scalars[at.SHIFT])
+    bits, sums = -(-lists // 64), -(-lists // 64**2)
+    near = records(lists + bits + sums, 1)
+    near[:lists] = at.NONE
+    scalars[at.NEAR_BITS] = lists
+    scalars[at.NEAR_SUMS] = lists + bits
+    return near
 
 
 def _ports(machine: Machine, inputs: Inputs) -> tuple[I64, I64]:

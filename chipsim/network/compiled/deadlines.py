@@ -20,6 +20,7 @@ from chipsim.network.compiled.layout import (
     DUE_COUNT,
     DUE_START,
     EVENT_DEADLINE,
+    FIRST_BRANCH,
     GIVEN_UP,
     GIVEN_UP_HERE,
     HEAD,
@@ -47,7 +48,6 @@ from chipsim.network.compiled.layout import (
     REGISTER_FREE,
     REQUESTS,
     SECOND_WAIT,
-    SIDE_STRIDE,
     STAGE,
     TO,
     TWIN,
@@ -103,7 +103,7 @@ def patience_over(net: State, port: int, copy: int, first: int, now: int) -> int
     if now >= last:
         drop_rest(net, port, copy, now)
         return NONE
-    if net.sides[net.copies[copy + STAGE] * SIDE_STRIDE + TWIN] >= 0:
+    if net.stages[net.copies[copy + STAGE] + TWIN] >= 0:
         go_round(net, port, copy, now)
     return last
 
@@ -148,16 +148,16 @@ def look_again(net: State, port: int, time: int) -> None:
 @inlined
 def go_round(net: State, port: int, copy: int, now: int) -> None:
     """Let a copy ask for the detours of its blocked branches instead of these."""
-    copies, branches, channels = net.copies, net.branches, net.channels
-    plain = net.stages[copies[copy + STAGE]]
-    twin = net.sides[copies[copy + STAGE] * SIDE_STRIDE + TWIN]
+    copies, stages, channels = net.copies, net.stages, net.channels
+    plain = copies[copy + STAGE]
+    twin = stages[plain + TWIN]
     copies[copy + STAGE] = twin
     left = copies[copy + MASK]
     while left != 0:
-        offset = lowest(left) * BRANCH_STRIDE
+        offset = FIRST_BRANCH + lowest(left) * BRANCH_STRIDE
         left &= left - 1
-        before = branches[plain + offset + TO]
-        instead = branches[net.stages[twin] + offset + TO]
+        before = stages[plain + offset + TO]
+        instead = stages[twin + offset + TO]
         if before == instead:
             continue
         fifo = net.ports[port + KIND] & KIND_MASK == KIND_FIFO
@@ -177,12 +177,12 @@ def drop_rest(net: State, port: int, copy: int, now: int) -> None:
     copies = net.copies
     leave(net, port, copy, max(now, copies[copy + LAST_END]), now)
     left = copies[copy + MASK]
-    base = net.stages[copies[copy + STAGE]]
+    base = copies[copy + STAGE] + FIRST_BRANCH
     leaves = 0
     while left != 0:
         branch = base + lowest(left) * BRANCH_STRIDE
-        leaves += net.branches[branch + LEAVES]
-        channel = net.branches[branch + TO]
+        leaves += net.stages[branch + LEAVES]
+        channel = net.stages[branch + TO]
         net.lines[channel // CHANNEL_STRIDE * LINE_STRIDE + GIVEN_UP_HERE] += 1
         withdraw(net, port, channel, now)
         left &= left - 1
@@ -218,7 +218,7 @@ def handed_over(net: State, monitor: int, copy: int, now: int) -> bool:
     if last >= 0:
         again = max(again, last + interval)
     monitors[monitor + LAST_AGAIN] = again
-    twin = net.sides[copies[copy + STAGE] * SIDE_STRIDE + TWIN]
+    twin = net.stages[copies[copy + STAGE] + TWIN]
     if twin < NONE:
         copies[copy + STAGE] = -2 - twin
     copies[copy + WAITED] += now - copies[copy + ARRIVED]

@@ -29,7 +29,7 @@ COPY_FREE = 6
 COPY_ROOM = 7
 PACKET_FREE = 8
 PACKET_ROOM = 9
-NEAR_COUNT = 10
+NEAR_COUNT = 10  # instants of the current slot that hold events
 FAR_COUNT = 11
 DIRTY_COUNT = 12  # outputs to arbitrate at this instant
 DUE_COUNT = 13  # ports whose head has waited long enough to be dropped
@@ -67,7 +67,11 @@ ROUTE_COUNT = 44
 INBOX_COUNT = 45
 ERROR_SEED = 46
 QUEUE_PEAKS = 47  # whether queues are measured
-BITMAP = 48  # occupancy of the wheel, one bit a slot
+AHEAD = 48  # whether the cache lines of coming events are fetched (see ``ahead``)
+NEAR_BITS = 49  # where in ``near`` the lists' occupancy begins, one bit a list,
+NEAR_SUMS = 50  # and that of its words
+AHEAD_TO = 51  # events of the current slot before this time have been looked at
+BITMAP = 52  # occupancy of the wheel, one bit a slot
 SLOTS = 1024
 BITMAP_WORDS = SLOTS // 64
 SCALARS = BITMAP + BITMAP_WORDS
@@ -215,22 +219,31 @@ SLOT_FIRST = 0  # first event << 1 | whether the slot holds different times
 SLOT_TIME = 1  # the earliest
 
 # --- routes -------------------------------------------------------------------------------------
-BRANCH_STRIDE = 4
-TO = 0  # channel's base
-STAGE_THERE = 1  # stage at the far end, NONE at a sink
-FLITS_HERE = 2
-LEAVES = 3
-SIDE_STRIDE = 2  # by stage
+# A stage's record: two words, then one record a branch; filled up to whole cache lines, so that a
+# stage of one branch is one line.
+STAGE_LINE = 8
 TWIN = 0  # the stage with its detours, NONE without; of a twin: -2 - the stage it belongs to
 TALLY = 1  # counter of what a packet router sees, or NONE
-ROUTE_STRIDE = 4
+FIRST_BRANCH = 2
+BRANCH_STRIDE = 6
+TO = 0  # channel's base
+STAGE_THERE = 1  # stage at the far end, NONE at a sink
+MASK_THERE = 2  # a bit for each of that stage's branches
+FLITS_HERE = 3
+LEAVES = 4
+ROUTE_STRIDE = 8
 ROUTE_PORT = 0
 ROUTE_STAGE = 1
-ROUTE_LEAVES = 2
-ROUTE_MEMORY = 3
+ROUTE_MASK = 2  # a bit for each branch of the first stage
+ROUTE_LEAVES = 3
+ROUTE_MEMORY = 4
 
 # --- hop log ------------------------------------------------------------------------------------
 LOG_STRIDE = 7  # source, seq, channel, arrived, granted, far, net
+
+# --- looking ahead: (step of the chain, base) of each event -------------------------------------
+CHASED = 96  # chains followed together
+CHASE_STRIDE = 2
 
 # --- what a kernel returns ----------------------------------------------------------------------
 DONE = 0

@@ -29,7 +29,6 @@ from chipsim.network.compiled.layout import (
     LOG_CAPACITY,
     LOG_COUNT,
     LOG_NEED,
-    NEAR_COUNT,
     NEXT,
     NONE,
     NOW,
@@ -39,12 +38,12 @@ from chipsim.network.compiled.layout import (
 from chipsim.network.compiled.ports import head_asks, inject, mark, note_due, pool_arrives
 from chipsim.network.compiled.queue import (
     CODE_BITS,
-    enter,
     free_event,
-    heap_pop,
     move_to,
     next_event_time,
     spare_events,
+    take_instant,
+    take_near,
 )
 from chipsim.network.compiled.sinks import arrive
 from chipsim.network.compiled.state import I64, State, opened
@@ -95,23 +94,14 @@ def room(net: State) -> int:
 @inlined
 def phase_one(net: State, now: int) -> None:
     """Take every event of this instant."""
-    event = -1
-    if net.scalars[NEAR_COUNT] == 0:
-        event = enter(net, now)
-    batch = event >= 0
-    while True:
-        if batch:
-            if event < 0:
-                return
-            code = net.events[event * EVENT_STRIDE + CODE]
-            free_event(net, event)
-            event = code >> 32
-            code &= CODE_BITS
-        else:
-            if net.scalars[NEAR_COUNT] == 0 or net.near[0] != now:
-                return
-            code = heap_pop(net.near, net.scalars, NEAR_COUNT)
-        handle(net, code, now)
+    event = take_instant(net, now)
+    while event >= 0:
+        code = net.events[event * EVENT_STRIDE + CODE]
+        free_event(net, event)
+        handle(net, code & CODE_BITS, now)
+        event = code >> 32
+        if event < 0:
+            event = take_near(net, now)  # what they have made at this very instant
 
 
 @compiled

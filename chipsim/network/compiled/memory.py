@@ -11,6 +11,10 @@ FIRST_RECORDS = 64
 """Packets, and copies beside those that one round may need, of a new network."""
 
 
+PAIR = 16
+"""Words of two cache lines, which processors like to fetch together."""
+
+
 class Memory:
     """Owns the arrays of one network and the directory through which kernels find them.
 
@@ -57,9 +61,8 @@ class Memory:
         new, first = grown(self.state.events, at.EVENT_STRIDE, least)
         fresh = np.arange(first, len(new), at.EVENT_STRIDE)
         self._chain(new, fresh, at.CODE, at.EVENT_FREE, at.EVENT_ROOM, at.EVENT_STRIDE)
-        near, _ = grown(self.state.near, at.EVENT_STRIDE, least)
         far, _ = grown(self.state.far, at.EVENT_STRIDE, least)
-        self.replace(events=new, near=near, far=far)
+        self.replace(events=new, far=far)
 
     def grow_log(self) -> None:
         """Double the hop log."""
@@ -80,7 +83,21 @@ class Memory:
         scalars[room] += len(fresh)
 
 
+def aligned(words: int) -> I64:
+    """Return zeros that begin at a pair of cache lines, so that no record touches one too many."""
+    raw = np.zeros(words + PAIR, dtype=np.int64)
+    skip = -(raw.ctypes.data // raw.itemsize) % PAIR
+    return raw[skip : skip + words]
+
+
+def aligned_copy(array: I64, words: int = 0) -> I64:
+    """Return a copy of ``words``, or as many as the array has, filled up with zeros."""
+    new = aligned(max(words, len(array)))
+    new[: len(array)] = array
+    return new
+
+
 def grown(old: I64, stride: int, least: int) -> tuple[I64, int]:
     """Return a copy with twice the records, or ``least`` more, and where the new ones begin."""
     more = max(len(old), least * stride, stride)
-    return np.concatenate([old, np.zeros(more, dtype=np.int64)]), len(old)
+    return aligned_copy(old, len(old) + more), len(old)

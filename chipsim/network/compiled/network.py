@@ -28,12 +28,12 @@ from chipsim.network.compiled import census, columns, inbox, script, walk
 from chipsim.network.compiled import layout as at
 from chipsim.network.compiled.build import field, first_state
 from chipsim.network.compiled.loop import run
-from chipsim.network.compiled.memory import Memory
+from chipsim.network.compiled.memory import Memory, aligned_copy
 from chipsim.network.compiled.queues import take_peaks
 from chipsim.network.compiled.routes import RouteTable
 from chipsim.network.rules import Visit
 
-_BUILT = ("inputs", "stages", "branches", "routes", "sides")
+_BUILT = ("inputs", "stages", "routes")
 """Arrays that follow from machine and routes."""
 
 
@@ -106,9 +106,7 @@ class Network:
         table.add(routes)
         self._memory.replace(
             stages=table.stages.array,
-            branches=table.branches.array,
             routes=table.routes.array,
-            sides=table.sides.array,
         )
         tallies = self._memory.state.tallies
         if len(table.slots) > len(tallies):
@@ -328,7 +326,7 @@ class Network:
                 f"{self.machine.name}: the checkpoint's network has {routes} routes, this one "
                 f"{len(self._table)}; continue with the settings of the run that wrote it"
             )
-        arrays = {name: array.copy() for name, array in state.items() if name != "counts"}
+        arrays = {name: aligned_copy(a) for name, a in state.items() if name != "counts"}
         self._memory.replace(**arrays)
         self._scalars = self._memory.state.scalars
 

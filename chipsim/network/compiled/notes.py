@@ -12,13 +12,13 @@ from chipsim.network.compiled.layout import (
     EMERGENCY,
     ERROR_LIMIT,
     ERROR_SEED,
+    FIRST_BRANCH,
     FLITS_HERE,
     LINE_STRIDE,
     MASK,
     NONE,
     PACKETS,
     RESENT,
-    SIDE_STRIDE,
     STAGE,
     STAGE_THERE,
     TALLY,
@@ -40,10 +40,10 @@ SHIFT_11 = np.uint64(11)
 def branch_on(net: State, copy: int, channel: int) -> int:
     """Return the number, in its stage, of the copy's first ungranted branch on the output."""
     left = net.copies[copy + MASK]
-    base = net.stages[net.copies[copy + STAGE]]
+    base = net.copies[copy + STAGE] + FIRST_BRANCH
     while left != 0:
         bit = lowest(left)
-        if net.branches[base + bit * BRANCH_STRIDE + TO] == channel:
+        if net.stages[base + bit * BRANCH_STRIDE + TO] == channel:
             return bit
         left &= left - 1
     return NONE
@@ -76,23 +76,22 @@ def frames_hit(seed: int, channel: int, number: int, frames: int, limit: int) ->
 def note(net: State, channel: int, copy: int) -> int:
     """Count what a grant about to be made means; return the frames that will be hit."""
     stage = net.copies[copy + STAGE]
-    side = stage * SIDE_STRIDE
-    tally = net.sides[side + TALLY]
+    tally = net.stages[stage + TALLY]
     if tally >= 0:
         net.tallies[tally] += 1
     line = channel // CHANNEL_STRIDE * LINE_STRIDE
-    offset = branch_on(net, copy, channel) * BRANCH_STRIDE
-    branch = net.stages[stage] + offset
-    twin = net.sides[side + TWIN]
+    offset = FIRST_BRANCH + branch_on(net, copy, channel) * BRANCH_STRIDE
+    branch = stage + offset
+    twin = net.stages[stage + TWIN]
     if twin < NONE:
-        plain = net.stages[-2 - twin] + offset
-        changed = net.branches[branch + TO] != net.branches[plain + TO]
-        if changed or net.branches[branch + STAGE_THERE] != net.branches[plain + STAGE_THERE]:
+        plain = -2 - twin + offset
+        changed = net.stages[branch + TO] != net.stages[plain + TO]
+        if changed or net.stages[branch + STAGE_THERE] != net.stages[plain + STAGE_THERE]:
             net.lines[line + EMERGENCY] += 1
     limit = net.lines[line + ERROR_LIMIT]
     if limit == 0:
         return 0
-    frames = net.branches[branch + FLITS_HERE]
+    frames = net.stages[branch + FLITS_HERE]
     number = net.channels[channel + PACKETS]
     seed = net.scalars[ERROR_SEED]
     lost = frames_hit(seed, channel // CHANNEL_STRIDE, number, frames, limit)

@@ -39,6 +39,7 @@ from chipsim.network.compiled.layout import (
     EVENT_POOL,
     EVENT_SINK,
     FEEDER,
+    FIRST_BRANCH,
     FREE,
     GAP,
     HEAD,
@@ -88,11 +89,11 @@ def mark(net: State, channel: int) -> None:
 @inlined
 def request(net: State, copy: int, bit: int, now: int) -> None:
     """Let ``copy`` ask for the outputs of its ungranted branches."""
-    channels, branches = net.channels, net.branches
-    base = net.stages[net.copies[copy + STAGE]]
+    channels, stages = net.channels, net.stages
+    base = net.copies[copy + STAGE] + FIRST_BRANCH
     left = net.copies[copy + MASK]
     while left != 0:
-        channel = branches[base + lowest(left) * BRANCH_STRIDE + TO]
+        channel = stages[base + lowest(left) * BRANCH_STRIDE + TO]
         left &= left - 1
         channels[channel + REQUESTS] |= bit
         open_at = channels[channel + OPEN]

@@ -1,21 +1,31 @@
-"""The queue of events: a timing wheel for integer times.
+"""The queue of events: a timing wheel of two levels for integer times.
 
 The wheel has ``SLOTS`` slots of ``2**shift`` ps; the width is at most the smallest delay of the
 machine, so that nearly every event lands in a later slot than the one in which it was made. A slot
 holds a linked list. Where all its events have one time (always so on machines with one clock) they
-are taken as a batch; otherwise, and for events that land inside the current slot, they go through
-the **near** heap. Events beyond the wheel's horizon wait in the **far** heap. So any integer time
-is right; the clock only decides how fast.
+are taken as a batch; otherwise, and for events that land inside the current slot, they are put
+into the **near** level, a list for each picosecond of the current slot, so that an event costs the
+same however many there are (a heap of the 400 events that a slot holds on a busy board did not).
+Events beyond the wheel's horizon wait in the **far** heap. So any integer time is right; the clock
+only decides how fast.
 
-Invariants: events before ``SLOT_END`` are in the near heap (or in the batch being processed);
+Invariants: events before ``SLOT_END`` are in the near level (or in the batch being processed);
 slots hold events of the next ``SLOTS`` slot numbers; the far heap holds any.
+
+References
+----------
+G. Varghese, T. Lauck: Hashed and Hierarchical Timing Wheels, IEEE/ACM Trans. Networking 5 (1997),
+doi:10.1109/90.650142.
 """
 
 from __future__ import annotations
 
 from chipsim.compiled import inlined
+from chipsim.network.compiled.ahead import look_ahead, look_at_list
 from chipsim.network.compiled.bits import from_bit, lowest
 from chipsim.network.compiled.layout import (
+    AHEAD,
+    AHEAD_TO,
     BITMAP,
     BITMAP_WORDS,
     CODE,
@@ -23,7 +33,9 @@ from chipsim.network.compiled.layout import (
     EVENT_ROOM,
     EVENT_STRIDE,
     FAR_COUNT,
+    NEAR_BITS,
     NEAR_COUNT,
+    NEAR_SUMS,
     NEVER,
     SHIFT,
     SLOT_END,
@@ -85,25 +97,41 @@ def push(net: State, time: int, code: int) -> None:
     """Schedule an event; there must be room (see ``EVENT_NEED``)."""
     scalars = net.scalars
     end = scalars[SLOT_END]
-    if time < end:
-        heap_push(net.near, scalars, NEAR_COUNT, time, code)
-        return
     shift = scalars[SHIFT]
     number = time >> shift
     if number - (end >> shift) >= SLOTS - 1:
         heap_push(net.far, scalars, FAR_COUNT, time, code)
         return
-    push_slot(net, number & _MASK, time, code)
-
-
-@inlined
-def push_slot(net: State, slot: int, time: int, code: int) -> None:
-    """Put an event into a slot of the wheel."""
-    scalars, events, slots = net.scalars, net.events, net.slots
+    events = net.events
     event = scalars[EVENT_FREE]
     base = event * EVENT_STRIDE
     scalars[EVENT_FREE] = events[base + CODE]
     scalars[EVENT_ROOM] -= 1
+    if time < end:
+        push_near(net, event, time, code)
+    else:
+        push_slot(net, event, number & _MASK, time, code)
+
+
+@inlined
+def push_near(net: State, event: int, time: int, code: int) -> None:
+    """Put an event into the list of its picosecond of the current slot."""
+    scalars, near = net.scalars, net.near
+    at = time & ((1 << scalars[SHIFT]) - 1)
+    first = near[at]
+    near[at] = event
+    net.events[event * EVENT_STRIDE + CODE] = code | (first << 32)
+    if first < 0:
+        scalars[NEAR_COUNT] += 1
+        near[scalars[NEAR_BITS] + (at >> 6)] |= 1 << (at & 63)
+        near[scalars[NEAR_SUMS] + (at >> 12)] |= 1 << ((at >> 6) & 63)
+
+
+@inlined
+def push_slot(net: State, event: int, slot: int, time: int, code: int) -> None:
+    """Put an event into a slot of the wheel."""
+    events, slots = net.events, net.slots
+    base = event * EVENT_STRIDE
     at = slot * SLOT_STRIDE
     first = slots[at + SLOT_FIRST]
     events[base + TIME] = time
@@ -111,7 +139,7 @@ def push_slot(net: State, slot: int, time: int, code: int) -> None:
     if first < 0:
         slots[at + SLOT_FIRST] = event << 1
         slots[at + SLOT_TIME] = time
-        scalars[BITMAP + (slot >> 6)] |= 1 << (slot & 63)
+        net.scalars[BITMAP + (slot >> 6)] |= 1 << (slot & 63)
         return
     mixed = first & 1
     other = slots[at + SLOT_TIME]
@@ -124,9 +152,9 @@ def push_slot(net: State, slot: int, time: int, code: int) -> None:
 
 @inlined
 def spare_events(net: State) -> int:
-    """Return how many events may be added; slots, near and far heap hold them together."""
+    """Return how many events may be added; slots, near level and far heap hold them together."""
     scalars = net.scalars
-    return int(scalars[EVENT_ROOM] - scalars[NEAR_COUNT] - scalars[FAR_COUNT])
+    return int(scalars[EVENT_ROOM] - scalars[FAR_COUNT])
 
 
 @inlined
@@ -156,12 +184,24 @@ def next_slot(net: State) -> int:
 
 
 @inlined
+def near_time(net: State) -> int:
+    """Return the time of the near level's first event; there must be one."""
+    scalars, near = net.scalars, net.near
+    word = 0
+    while near[scalars[NEAR_SUMS] + word] == 0:
+        word += 1
+    word = (word << 6) + lowest(near[scalars[NEAR_SUMS] + word])
+    at = (word << 6) + lowest(near[scalars[NEAR_BITS] + word])
+    return int(scalars[SLOT_END] - (1 << scalars[SHIFT]) + at)
+
+
+@inlined
 def next_event_time(net: State) -> int:
     """Return the time of the earliest event, or ``NEVER``."""
     scalars = net.scalars
     time = NEVER
     if scalars[NEAR_COUNT] > 0:
-        time = net.near[0]
+        time = near_time(net)
     else:
         number = next_slot(net)
         if number < NEVER:
@@ -182,16 +222,38 @@ def take_slot(net: State, number: int) -> int:
 
 
 @inlined
-def enter(net: State, time: int) -> int:
-    """Enter the slot of ``time``, the time of the next event, while the near heap is empty.
+def take_near(net: State, time: int) -> int:
+    """Empty the near level's list of an instant and return its first event, -1 if it has none."""
+    scalars, near = net.scalars, net.near
+    if scalars[NEAR_COUNT] == 0:
+        return -1
+    at = time & ((1 << scalars[SHIFT]) - 1)
+    first = near[at]
+    if first < 0:
+        return -1
+    near[at] = -1
+    scalars[NEAR_COUNT] -= 1
+    bits = scalars[NEAR_BITS] + (at >> 6)
+    near[bits] &= ~(1 << (at & 63))
+    if near[bits] == 0:
+        near[scalars[NEAR_SUMS] + (at >> 12)] &= ~(1 << ((at >> 6) & 63))
+    return int(first)
+
+
+@inlined
+def take_instant(net: State, time: int) -> int:
+    """Remove the events of ``time``, the time of the next event.
 
     Returns
     -------
     int
-        The first event of a batch that shares ``time``, or -1 where the events of the slot have
-        been put into the near heap.
+        The first of them; the record of each says which is the next.
     """
-    scalars, events, near, far = net.scalars, net.events, net.near, net.far
+    scalars, events, far = net.scalars, net.events, net.far
+    if scalars[NEAR_COUNT] > 0 and scalars[FAR_COUNT] == 0:
+        if scalars[AHEAD] and time >= scalars[AHEAD_TO]:
+            look_ahead(net, time)
+        return take_near(net, time)
     shift = scalars[SHIFT]
     number = time >> shift
     first = -1
@@ -199,20 +261,22 @@ def enter(net: State, time: int) -> int:
         first = take_slot(net, number)
         scalars[SLOT_END] = (number + 1) << shift
     end = scalars[SLOT_END]
-    from_far = scalars[FAR_COUNT] > 0 and far[0] < end
-    if first >= 0 and first & 1 == 0 and not from_far:
+    if first >= 0 and first & 1 == 0 and (scalars[FAR_COUNT] == 0 or far[0] >= end):
+        if scalars[AHEAD]:
+            look_at_list(net, first >> 1)
         return int(first >> 1)
     event = first >> 1
     while event >= 0:
         base = event * EVENT_STRIDE
         code = events[base + CODE]
-        heap_push(near, scalars, NEAR_COUNT, events[base + TIME], code & CODE_BITS)
-        free_event(net, event)
+        push_near(net, event, events[base + TIME], code & CODE_BITS)
         event = code >> 32
     while scalars[FAR_COUNT] > 0 and far[0] < end:
         early = far[0]
-        heap_push(near, scalars, NEAR_COUNT, early, heap_pop(far, scalars, FAR_COUNT))
-    return -1
+        push(net, early, heap_pop(far, scalars, FAR_COUNT))
+    if scalars[AHEAD]:
+        look_ahead(net, time)
+    return take_near(net, time)
 
 
 @inlined

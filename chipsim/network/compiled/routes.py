@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from chipsim.errors import RouteError
 from chipsim.machine.model import Machine
 from chipsim.machine.route import SINK, Route
 from chipsim.network import rules
-from chipsim.network.compiled.layout import CHANNEL_STRIDE, ROUTE_STRIDE
+from chipsim.network.compiled.layout import (
+    CHANNEL_STRIDE,
+    FIRST_BRANCH,
+    ROUTE_STRIDE,
+    STAGE_LINE,
+)
+from chipsim.network.compiled.memory import aligned, aligned_copy
 from chipsim.network.compiled.state import I64
 
 MOST_BRANCHES = 64
@@ -33,7 +37,7 @@ class Words:
     """
 
     def __init__(self, *first: int) -> None:
-        self.array: I64 = np.zeros(64, dtype=np.int64)
+        self.array: I64 = aligned(64)
         self._flushed = 0
         self._pending: list[int] = list(first)
         self.flush()
@@ -49,8 +53,7 @@ class Words:
         """Write what was appended into the array, which moves if it must grow."""
         end = len(self)
         if end > len(self.array):
-            more = np.zeros(max(end, 2 * len(self.array)) - len(self.array), dtype=np.int64)
-            self.array = np.concatenate([self.array, more])
+            self.array = aligned_copy(self.array, max(end, 2 * len(self.array)))
         self.array[self._flushed : end] = self._pending
         self._flushed = end
         self._pending.clear()
@@ -62,13 +65,10 @@ class RouteTable:
     Attributes
     ----------
     routes : Words
-        Source port, first stage, leaves, memory; four a route.
+        Source port, first stage and its branches' mask, leaves, memory.
     stages : Words
-        First word of each stage's branches, and the end of the last one's.
-    branches : Words
-        Channel's base, stage at the far end, flits, leaves; four a branch.
-    sides : Words
-        Twin and tally of each stage.
+        Twin and tally of each stage, and its branches: channel's base, stage at the far end and
+        the mask of its branches, flits, leaves.
     slots : dict of Visit to int
         Counter of each kind of visit of a packet router.
     """
@@ -79,9 +79,7 @@ class RouteTable:
         self._known: dict[tuple[int, ...], int] = {}
         self._twins: dict[tuple[int, ...], int] = {}
         self.routes = Words()
-        self.stages = Words(0)
-        self.branches = Words()
-        self.sides = Words()
+        self.stages = Words()
         self.slots: dict[rules.Visit, int] = {}
 
     def __len__(self) -> int:
@@ -100,9 +98,11 @@ class RouteTable:
             self._check_widths(plan)
         for plan in plans:
             first = self._add_stages(plan)
-            self.routes.append(plan.route.port, first, plan.leaves, int(plan.route.memory))
-        for words in (self.routes, self.stages, self.branches, self.sides):
-            words.flush()
+            mask = _mask(len(plan.stages[0]))
+            memory = int(plan.route.memory)
+            self.routes.append(plan.route.port, first, mask, plan.leaves, memory, 0, 0, 0)
+        self.routes.flush()
+        self.stages.flush()
 
     def _check_widths(self, plan: rules.Plan) -> None:
         for number, limbs in enumerate(plan.stages):
@@ -134,14 +134,15 @@ class RouteTable:
         tally = -1
         if stage in plan.visits:
             tally = self.slots.setdefault(plan.visits[stage], len(self.slots))
-        plain = _rows(plan.stages[stage], numbers)
+        plain = _rows(plan, plan.stages[stage], numbers)
         if stage not in plan.detours:
             return self._intern(plain, tally)
-        ways = _rows(plan.detours[stage], numbers)
+        ways = _rows(plan, plan.detours[stage], numbers)
         key = (tally, *plain, *ways)
         number = self._twins.get(key)
         if number is None:
-            number = self._twins[key] = self._append(plain, tally, len(self.stages))
+            twin = len(self.stages) + _words(plain)
+            number = self._twins[key] = self._append(plain, tally, twin)
             self._append(ways, tally, -2 - number)
         return number
 
@@ -153,16 +154,29 @@ class RouteTable:
         return number
 
     def _append(self, rows: tuple[int, ...], tally: int, twin: int) -> int:
-        number = len(self.stages) - 1
-        self.branches.append(*rows)
-        self.stages.append(len(self.branches))
-        self.sides.append(twin, tally)
+        number = len(self.stages)
+        padding = _words(rows) - FIRST_BRANCH - len(rows)
+        self.stages.append(twin, tally, *rows, *(0,) * padding)
         return number
 
 
-def _rows(limbs: tuple[rules.Limb, ...], numbers: dict[int, int]) -> tuple[int, ...]:
+def _rows(
+    plan: rules.Plan, limbs: tuple[rules.Limb, ...], numbers: dict[int, int]
+) -> tuple[int, ...]:
     """Return branches as their records' words."""
     rows: list[int] = []
     for channel, flits, following, endpoints in limbs:
-        rows += [channel * CHANNEL_STRIDE, numbers[following], flits, len(endpoints)]
+        there = 0 if following == SINK else _mask(len(plan.stages[following]))
+        leaves = len(endpoints)
+        rows += [channel * CHANNEL_STRIDE, numbers[following], there, flits, leaves, 0]
     return tuple(rows)
+
+
+def _words(rows: tuple[int, ...]) -> int:
+    """Return how long the record of a stage with these branches is."""
+    return -(-(FIRST_BRANCH + len(rows)) // STAGE_LINE) * STAGE_LINE
+
+
+def _mask(branches: int) -> int:
+    """Return a word with a bit for each of 1 to 64 branches."""
+    return -1 if branches == MOST_BRANCHES else (1 << branches) - 1

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.compiled import compiled, inlined
-from chipsim.network.compiled.bits import all_of
 from chipsim.network.compiled.layout import (
     ACCEPTED,
     BINS,
-    BRANCH_STRIDE,
     COPY_ROOM,
     CREATED,
     EARLIEST,
@@ -42,6 +40,7 @@ from chipsim.network.compiled.layout import (
     ROOT,
     ROUTE_COUNT,
     ROUTE_LEAVES,
+    ROUTE_MASK,
     ROUTE_MEMORY,
     ROUTE_PORT,
     ROUTE_STAGE,
@@ -92,15 +91,14 @@ def is_bad(net: State, port: int, route: int, earliest: int, gap: int) -> bool:
 
 
 @inlined
-def new_root(net: State, packet: int, stage: int) -> None:
+def new_root(net: State, packet: int, stage: int, mask: int) -> None:
     """Give a packet the copy that will enter its source port."""
     copies = net.copies
     copy = new_copy(net)
     net.packets[packet + ROOT] = copy
     copies[copy + PACKET] = packet
     copies[copy + STAGE] = stage
-    count = (net.stages[stage + 1] - net.stages[stage]) // BRANCH_STRIDE
-    copies[copy + MASK] = all_of(count)
+    copies[copy + MASK] = mask
     copies[copy + LAST_END] = NONE
     copies[copy + HOPS] = 0
     copies[copy + WAITED] = 0
@@ -119,7 +117,7 @@ def take_route(net: State, packet: int, route: int, earliest: int) -> None:
     packets[packet + MEASURED] = measured
     if measured and scalars[BINS] > 0:
         scalars[CREATED] += leaves
-    new_root(net, packet, net.routes[route + ROUTE_STAGE])
+    new_root(net, packet, net.routes[route + ROUTE_STAGE], net.routes[route + ROUTE_MASK])
 
 
 @inlined

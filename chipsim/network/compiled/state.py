@@ -39,6 +39,7 @@ class State(NamedTuple):
     slots: I64
     near: I64
     far: I64
+    chase: I64
     credits: I64
     lists: I64
     dropped: I64
@@ -46,9 +47,7 @@ class State(NamedTuple):
     hop_log: I64
     inputs: I64
     stages: I64
-    branches: I64
     routes: I64
-    sides: I64
     tallies: I64
     lines: I64
     patience: I64
@@ -104,7 +103,6 @@ def opened(directory: I64) -> State:
         words(directory[21]),
         words(directory[22]),
         words(directory[23]),
-        words(directory[24]),
     )
 
 

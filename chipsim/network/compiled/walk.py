@@ -20,6 +20,7 @@ from chipsim.network.compiled.layout import (
     EARLIEST,
     END,
     FEEDER,
+    FIRST_BRANCH,
     HEAD,
     INBOX_COUNT,
     INBOX_STRIDE,
@@ -33,6 +34,7 @@ from chipsim.network.compiled.layout import (
     LEAVES,
     LINK,
     MASK,
+    MASK_THERE,
     MEMORY,
     MODE,
     MODE_STALL,
@@ -60,10 +62,10 @@ from chipsim.network.compiled.state import I32, I64, U32, State, opened
 def leaves_left(net: State, copy: int) -> int:
     """Return the leaves below the branches of a copy that have not been granted."""
     left = net.copies[copy + MASK]
-    base = net.stages[net.copies[copy + STAGE]]
+    base = net.copies[copy + STAGE] + FIRST_BRANCH
     leaves = 0
     while left != 0:
-        leaves += net.branches[base + lowest(left) * BRANCH_STRIDE + LEAVES]
+        leaves += net.stages[base + lowest(left) * BRANCH_STRIDE + LEAVES]
         left &= left - 1
     return leaves
 
@@ -134,11 +136,11 @@ def put_waits(net: State, rows: I64, at: int, port: int, copy: int) -> int:
     """Write one row of :func:`waits` per output that the copy still needs."""
     packet = net.copies[copy + PACKET]
     left = net.copies[copy + MASK]
-    base = net.stages[net.copies[copy + STAGE]]
+    base = net.copies[copy + STAGE] + FIRST_BRANCH
     while left != 0:
         bit = lowest(left)
         left &= left - 1
-        channel = net.branches[base + bit * BRANCH_STRIDE + TO]
+        channel = net.stages[base + bit * BRANCH_STRIDE + TO]
         if branch_on(net, copy, channel) != bit:
             continue  # a second branch on one output
         if at < rows.shape[1]:
@@ -189,21 +191,23 @@ def endpoints_below(net: State, copy: int, port: int, stack: I64, ends: I64) -> 
     height = 0
     left = net.copies[copy + MASK]
     while left != 0:
-        stack[height] = net.stages[stage] + lowest(left) * BRANCH_STRIDE
+        stack[height] = stage + FIRST_BRANCH + lowest(left) * BRANCH_STRIDE
         height += 1
         left &= left - 1
     while height > 0:
         height -= 1
         branch = stack[height]
-        below = net.branches[branch + STAGE_THERE]
+        below = net.stages[branch + STAGE_THERE]
         if below < 0:
-            far = net.channels[net.branches[branch + TO] + PORT]
+            far = net.channels[net.stages[branch + TO] + PORT]
             ends[found] = endpoint_at(net, far)
             found += 1
             continue
-        for child in range(net.stages[below], net.stages[below + 1], BRANCH_STRIDE):
-            stack[height] = child
+        left = net.stages[branch + MASK_THERE]
+        while left != 0:
+            stack[height] = below + FIRST_BRANCH + lowest(left) * BRANCH_STRIDE
             height += 1
+            left &= left - 1
     return found
 
 

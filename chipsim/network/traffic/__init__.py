@@ -9,9 +9,9 @@ Examples
 True
 """
 
-from chipsim.network.traffic.book import Parcel
 from chipsim.network.traffic.destinations import Destinations, Fixed
 from chipsim.network.traffic.drive import Span, compile_network, run_traffic
+from chipsim.network.traffic.parcel import Parcel
 from chipsim.network.traffic.replay import Replay
 from chipsim.network.traffic.result import TrafficResult
 from chipsim.network.traffic.setup import Prepared, Request, TrafficError, prepare

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import RouteError
-from chipsim.machine import routes
-from chipsim.machine.model import Branching, EndpointKind, Machine
 from chipsim.machine.route import Route
 from chipsim.network.api import Network
+from chipsim.network.traffic.parcel import Parcel, make_route
+from chipsim.network.traffic.tabled import TabledRoutes
 from chipsim.network.traffic.workload import Workload
 
 I32 = NDArray[np.int32]
@@ -20,52 +19,6 @@ I64 = NDArray[np.int64]
 
 _MOST_IN_TABLE = 1 << 22
 """Flows up to which a table (16 MB) gives the route; beyond, a dictionary over those that occur."""
-
-
-TRANSPORTS = ("auto", "router")
-"""How packets travel: by the shortest way that can carry them, or all through the packet router."""
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """What all packets of a run have in common.
-
-    Attributes
-    ----------
-    payload_bits : int
-    transport : str
-        One of :data:`TRANSPORTS`.
-    """
-
-    payload_bits: int = 0
-    transport: str = "auto"
-
-
-def make_route(machine: Machine, source: int, dests: tuple[int, ...], parcel: Parcel) -> Route:
-    """Return the route from an endpoint to one or several others, as the machine can carry it.
-
-    Notes
-    -----
-    With transport ``auto``: one NoC packet where it can split as needed, else through the packet
-    router. ``router`` sends packets to a single PE through it, too.
-
-    Raises
-    ------
-    RouteError
-        If there is no way, or the machine cannot carry a packet to all of ``dests``.
-    """
-    payload_bits = parcel.payload_bits
-    if parcel.transport == "router":
-        return routes.router_multicast(machine, source, dests, payload_bits)
-    if len(dests) == 1:
-        memory = machine.endpoint_kind[dests[0]] != EndpointKind.PE
-        return routes.unicast(machine, source, dests[0], payload_bits, memory=bool(memory))
-    if (machine.node_branching == Branching.ANY).all():
-        return routes.tree(machine, source, dests, payload_bits)
-    tiles = {(int(machine.endpoint_x[d]), int(machine.endpoint_y[d])) for d in dests}
-    if len(tiles) == 1:
-        return routes.direct(machine, source, dests, payload_bits)
-    return routes.router_multicast(machine, source, dests, payload_bits)
 
 
 class RouteBook:
@@ -83,6 +36,10 @@ class RouteBook:
         self._network = network
         self._workload = workload
         self._parcel = parcel
+        self._tabled: TabledRoutes | None = None
+        begun = time.process_time()
+        if network.machine.chips is not None and parcel.tables != "trees":
+            self._tabled = TabledRoutes(network.machine, workload, parcel)
         self._table: I32 | None = None
         if workload.flows <= _MOST_IN_TABLE:
             self._table = np.full(workload.flows, -1, dtype=np.int32)
@@ -90,7 +47,7 @@ class RouteBook:
         self._port = np.zeros(0, dtype=np.int32)
         self._source = np.zeros(0, dtype=np.int32)
         self._made = 0
-        self.cpu_s = 0.0
+        self.cpu_s = time.process_time() - begun
         """CPU time spent on making routes, which is done once per flow."""
 
     def prepare(self, most: int) -> list[Route] | None:
@@ -131,7 +88,10 @@ class RouteBook:
     def _make(self, flows: I64) -> list[Route]:
         machine, parcel = self._network.machine, self._parcel
         ends = [self._workload.ends(flow) for flow in flows.tolist()]
-        new = [make_route(machine, source, dests, parcel) for source, dests in ends]
+        if self._tabled is not None:
+            new = [self._tabled.route(flow) for flow in flows.tolist()]
+        else:
+            new = [make_route(machine, source, dests, parcel) for source, dests in ends]
         numbers = self._network.add_routes(new)
         if numbers.tolist() != list(range(self._made, self._made + len(new))):
             raise RouteError(

@@ -21,7 +21,8 @@ from chipsim.errors import NetworkError, did_you_mean
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.network.api import PAYLOAD_WORDS, Counters, Network, NetworkOptions, Sends
-from chipsim.network.traffic.book import I64, Parcel, RouteBook
+from chipsim.network.traffic.book import I64, RouteBook
+from chipsim.network.traffic.parcel import Parcel
 from chipsim.network.traffic.result import TrafficResult, latencies
 from chipsim.network.traffic.stall import StallWatch, can_deadlock
 from chipsim.network.traffic.workload import Workload, synthetic

@@ -76,6 +76,11 @@ class Replay:
         return len(self._ends)
 
     @property
+    def copies(self) -> int:
+        """The most destinations that a packet has."""
+        return max(len(dests) for _, dests in self._ends)
+
+    @property
     def last_ps(self) -> int:
         """When the last packet is created [ps]."""
         return int(self.time_ps[-1])

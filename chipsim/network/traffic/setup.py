@@ -14,9 +14,9 @@ from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
 from chipsim.machine.synthetic import DeadlockWarning
 from chipsim.network.traffic.arrivals import Spiking
-from chipsim.network.traffic.book import TRANSPORTS, Parcel
 from chipsim.network.traffic.curve import check_plot
 from chipsim.network.traffic.drive import NETWORKS, Progress, Span, run_traffic
+from chipsim.network.traffic.parcel import TABLES, TRANSPORTS, Parcel
 from chipsim.network.traffic.replay import Replay
 from chipsim.network.traffic.result import TrafficResult
 from chipsim.network.traffic.spec import Spec, parse
@@ -54,6 +54,8 @@ class Request:
         File to draw a sweep into; empty for none.
     transport : str
         ``auto``, or ``router``: every packet through the packet router.
+    tables : str
+        One of :data:`~chipsim.network.traffic.parcel.TABLES`.
     network : str
     settings : mapping
         Figures of the machine to set.
@@ -70,6 +72,7 @@ class Request:
     payload_bits: str = "0"
     plot: str = ""
     transport: str = "auto"
+    tables: str = "fit"
     network: str = "compiled"
     settings: Mapping[str, object] = field(default_factory=dict)
 
@@ -149,12 +152,15 @@ class _Reader:
         if machine is not None and payload is not None:
             self._check_rates(machine, payload, rates)
         self._check_transport(machine)
+        if request.tables not in TABLES:
+            hint = did_you_mean(request.tables, TABLES)
+            self.problems.append(f"tables: unknown tables {request.tables!r}{hint}")
         workloads = self._workloads(machine, spec, rates, seed or 0) if machine and spec else []
         span = self._span(machine, workloads)
         self._check_plot()
         if self.problems or machine is None or span is None:
             raise TrafficError("traffic", self.problems)
-        parcel = Parcel(payload or 0, request.transport)
+        parcel = Parcel(payload or 0, request.transport, request.tables)
         return Prepared(request, machine, span, seed or 0, parcel, tuple(rates), tuple(workloads))
 
     # Fields -------------------------------------------------------------------------------------

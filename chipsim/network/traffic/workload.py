@@ -32,6 +32,10 @@ class Workload(Protocol):
     def flows(self) -> int:
         """Number of possible flows; a flow is what shares one route."""
 
+    @property
+    def copies(self) -> int:
+        """The most destinations that a packet can have."""
+
     def blocks(self, end_ps: int) -> Iterator[tuple[I64, I64]]:
         """Yield creation times [ps] and flows of all packets before ``end_ps``, by time.
 
@@ -62,6 +66,11 @@ class Synthetic:
     def flows(self) -> int:
         """Number of possible flows."""
         return self.destinations.flows
+
+    @property
+    def copies(self) -> int:
+        """The most destinations that a packet can have."""
+        return self.destinations.copies
 
     def blocks(self, end_ps: int = FOREVER) -> Iterator[tuple[I64, I64]]:
         """Yield creation times [ps] and flows, by time; every call begins anew."""
