@@ -32,8 +32,10 @@ from chipsim.analysis.datasets import (
 from chipsim.errors import ChipsimError, TraceError, did_you_mean
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
-from chipsim.trace.rundir import EXPERIMENT, SUMMARY, Status, read_names, read_status, read_summary
+from chipsim.trace.layout import EXPERIMENT, SUMMARY
+from chipsim.trace.names import read_names
 from chipsim.trace.schema import OPERATION, SCHEMAS
+from chipsim.trace.status import Status, read_status, read_summary
 from chipsim.units import PS_PER_S
 
 _LEVEL_OF = {"hops": "hops"}
@@ -46,7 +48,7 @@ class Run:
     Attributes
     ----------
     path : Path
-    status : chipsim.trace.rundir.Status
+    status : chipsim.trace.status.Status
     summary : dict
         ``summary.json``; empty if the run was killed before it could write one.
     experiment : dict
