@@ -344,18 +344,19 @@ def start_steps(
 def charge_operations(
     table: I64, cores: NDArray[np.int32], columns: I64, counts: I64, costs: I64
 ) -> None:
-    """Add the cycles of a step's operations to the open handlers, by operation.
+    """Set the cycles of the handlers that a step has opened, by operation.
 
     Parameters
     ----------
     table : ndarray of int64, shape (cores, all operations)
-        Cycles of the open handler of each core.
+        Cycles of the open handler of each core; what a core did before is forgotten.
     columns : ndarray of int64, shape (operations,)
         Where each of the step's operations stands in ``table``.
     counts, costs
         As of :func:`charge_handlers`.
     """
     for i in range(len(cores)):
+        table[cores[i]] = 0
         for operation in range(len(columns)):
             table[cores[i], columns[operation]] += counts[i, operation] * costs[operation]
 

@@ -59,5 +59,4 @@ class Operations:
         if columns is None:
             found = [self._column[name] for name in names]
             columns = self._columns[names] = np.array(found, dtype=np.int64)
-        self.table[cores] = 0
         charge_operations(self.table, cores, columns, counts, costs)
