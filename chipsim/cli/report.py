@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page and say where it is."""
     from chipsim.analysis.report.page import write_report
     from chipsim.analysis.run import open_run
-    from chipsim.trace.rundir import REPORT
+    from chipsim.trace.layout import REPORT
 
     runs = [open_run(path) for path in arguments.runs]
     out: Path | None = arguments.out

@@ -60,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     from chipsim.cli.progress import Progress
     from chipsim.cli.summary import render
     from chipsim.experiment import resolve
-    from chipsim.trace.rundir import RunDirectory, summary_bytes
+    from chipsim.trace.files import summary_bytes
+    from chipsim.trace.rundir import RunDirectory
 
     notes_as_json(arguments.log_json)
     settings = parse_settings(arguments.settings)
@@ -109,7 +110,7 @@ def _report(out: RunDirectory) -> None:
     from chipsim.analysis.report.page import write_report
     from chipsim.analysis.run import open_run
     from chipsim.errors import ChipsimError
-    from chipsim.trace.rundir import REPORT
+    from chipsim.trace.layout import REPORT
 
     try:
         write_report([open_run(out.path)], out.path / REPORT)

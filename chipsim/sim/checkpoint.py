@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import CheckpointError
-from chipsim.trace.rundir import npz_bytes
+from chipsim.trace.files import npz_bytes
 from chipsim.units import FOREVER
 
 if TYPE_CHECKING:

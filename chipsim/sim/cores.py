@@ -151,7 +151,7 @@ class Cores:
         if closed:
             self.open[core] = 0
             if log.sink is not None:
-                self._report(self._all[core : core + 1])
+                log.sink(self._all[core : core + 1])
 
     def _close(
         self, cores: NDArray[np.int32], left: NDArray[np.int32], last: I64, now_ps: int
@@ -161,21 +161,5 @@ class Cores:
         if closed:
             rows = handlers.forget_closed(self.data, cores)
             if log.sink is not None:
-                self._report(rows)
+                log.sink(rows)
         return free
-
-    def _report(self, cores: NDArray[np.int32]) -> None:
-        fields = (
-            self.tick,
-            self.ticked,
-            self.start_ps,
-            self.busy_ps,
-            self.cycles,
-            self.packets_in,
-            self.packets_out,
-            self.fifo_peak,
-            self.level,
-            self.offset_ps + self.tick * self.period_ps,
-            self.period_ps,
-        )
-        self.log.report(cores, *(field[cores] for field in fields))

@@ -344,17 +344,68 @@ def start_steps(
 def charge_operations(
     table: I64, cores: NDArray[np.int32], columns: I64, counts: I64, costs: I64
 ) -> None:
-    """Add the cycles of a step's operations to the open handlers, by operation.
+    """Set the cycles of the handlers that a step has opened, by operation.
 
     Parameters
     ----------
     table : ndarray of int64, shape (cores, all operations)
-        Cycles of the open handler of each core.
+        Cycles of the open handler of each core; what a core did before is forgotten.
     columns : ndarray of int64, shape (operations,)
         Where each of the step's operations stands in ``table``.
     counts, costs
         As of :func:`charge_handlers`.
     """
     for i in range(len(cores)):
+        table[cores[i]] = 0
         for operation in range(len(columns)):
             table[cores[i], columns[operation]] += counts[i, operation] * costs[operation]
+
+
+LOGGED = 13
+"""Rows that :func:`log_handlers` writes before the operations."""
+
+
+@compiled
+def log_handlers(
+    held: I64, at: int, data: I64, endpoint: NDArray[np.int32], cores: NDArray[np.int32],
+    table: I64, closing: I64, phase: int, batch: int,
+) -> None:  # fmt: skip
+    """Write closed handlers into ``held`` from column ``at`` on; there must be room.
+
+    Parameters
+    ----------
+    held : ndarray of int64, shape (13 + operations, rows)
+        The columns of :mod:`chipsim.sim.handler_log`.
+    data
+        As above.
+    endpoint : ndarray of int32, shape (all cores,)
+    cores : ndarray of int32
+        Whose handlers were closed.
+    table : ndarray of int64, shape (all cores, operations)
+        As for :func:`charge_operations`.
+    closing : ndarray of int64, shape (2, 2)
+        Column in ``table`` and cost of a tick's start, and of a packet sent.
+    phase, batch : int
+    """
+    for core in cores:
+        start, done = data[START_PS, core], data[BUSY_PS, core]
+        due = data[OFFSET_PS, core] + data[TICK, core] * data[PERIOD_PS, core]
+        ticked, sent = data[TICKED, core], data[PACKETS_OUT, core]
+        held[0, at] = endpoint[core]
+        held[1, at] = data[TICK, core]
+        held[2, at] = start
+        held[3, at] = done
+        held[4, at] = done - start
+        held[5, at] = data[CYCLES, core]
+        held[6, at] = data[PACKETS_IN, core]
+        held[7, at] = sent
+        held[8, at] = ticked != 0 and done - due > data[PERIOD_PS, core]
+        held[9, at] = data[FIFO_PEAK, core]
+        held[10, at] = data[LEVEL, core]
+        held[11, at] = phase
+        held[12, at] = batch
+        for operation in range(table.shape[1]):
+            held[LOGGED + operation, at] = table[core, operation]
+        held[LOGGED + closing[0, 0], at] += ticked * closing[0, 1]
+        held[LOGGED + closing[1, 0], at] += sent * closing[1, 1]
+        at += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chipsim.trace.rundir import write_names as write
+from chipsim.trace.names import write_names as write
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation

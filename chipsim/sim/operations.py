@@ -27,7 +27,10 @@ class Operations:
     names : tuple of str
         The operations, in the order of the table's columns.
     table : ndarray of int64, shape (cores, operations)
-        Cycles so far. A handler's start and its packets are added by :meth:`take`.
+        Cycles so far, without those of ``closing``.
+    closing : ndarray of int64, shape (2, 2)
+        Column and cost of what a handler is known by when it ends: that a tick started it, and
+        each packet that it sent.
     """
 
     def __init__(self, cores: int, costs: CostTable) -> None:
@@ -35,6 +38,8 @@ class Operations:
         self.table = np.zeros((cores, len(self.names)), dtype=np.int64)
         self._costs = costs
         self._column = {name: number for number, name in enumerate(self.names)}
+        known = ("tick_overhead", "send_per_qpe")
+        self.closing = np.array([[self._column[name], costs.cost(name)] for name in known])
         self._columns: dict[tuple[str, ...], I64] = {}
 
     def begin(self, core: int) -> None:
@@ -54,12 +59,4 @@ class Operations:
         if columns is None:
             found = [self._column[name] for name in names]
             columns = self._columns[names] = np.array(found, dtype=np.int64)
-        self.table[cores] = 0
         charge_operations(self.table, cores, columns, counts, costs)
-
-    def take(self, cores: NDArray[np.int32], ticked: I64, packets_out: I64) -> I64:
-        """Return the cycles of closed handlers, shape (cores, operations)."""
-        rows = self.table[cores]
-        for name, count in (("tick_overhead", ticked), ("send_per_qpe", packets_out)):
-            rows[:, self._column[name]] += count * self._costs.cost(name)
-        return rows

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chipsim.sim import handlers
 from chipsim.sim.clock import TickClock
 
-TickSink = Callable[..., None]
+TickSink = Callable[[NDArray[np.int32]], None]
 
 
 class TickLog:
@@ -23,7 +23,7 @@ class TickLog:
     totals : ndarray of int64
         The counts and the log behind the properties, kept by :mod:`chipsim.sim.handlers`.
     sink : callable or None
-        Takes columns of closed handlers; None where nobody records them.
+        Takes the cores whose handlers were closed; None where nobody records them.
     """
 
     def __init__(self, clock: TickClock, sink: TickSink | None = None) -> None:
@@ -56,27 +56,3 @@ class TickLog:
         """The first :data:`~chipsim.sim.handlers.MISSES` overruns: core, tick, end, lateness."""
         kept = min(self.overruns, handlers.MISSES)
         return self.totals[handlers.LOG :].reshape(-1, 4)[:kept]
-
-    def report(
-        self,
-        cores: NDArray[np.int32],
-        tick: NDArray[np.int64],
-        ticked: NDArray[np.int64],
-        start_ps: NDArray[np.int64],
-        done_ps: NDArray[np.int64],
-        cycles: NDArray[np.int64],
-        packets_in: NDArray[np.int64],
-        packets_out: NDArray[np.int64],
-        fifo_peak: NDArray[np.int64],
-        level: NDArray[np.int64],
-        due_ps: NDArray[np.int64],
-        period_ps: NDArray[np.int64],
-    ) -> None:
-        """Hand closed handlers to the sink, one row each."""
-        if self.sink is None:
-            return
-        over = np.where(ticked, done_ps - due_ps, 0) > period_ps
-        self.sink(
-            cores, tick, ticked, start_ps, done_ps, cycles, packets_in, packets_out, over,
-            fifo_peak, level,
-        )  # fmt: skip

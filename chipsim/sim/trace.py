@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from chipsim.mapping.application import KINDS
 from chipsim.network.api import Deliveries, Sends
 from chipsim.sim.consume import COURSE, MEMORY, TICK, count_kinds, note_consumed
+from chipsim.sim.handler_log import HandlerLog
 from chipsim.sim.names import write_names
 from chipsim.sim.observe import Observer
 from chipsim.sim.operations import Operations
+from chipsim.sim.packet_log import PacketLog
 from chipsim.trace.aggregates import PACKET_COLUMNS
 from chipsim.trace.recorder import Recorder
-from chipsim.trace.schema import DELIVERED, DROPPED, OPERATION
+from chipsim.trace.schema import DELIVERED, DROPPED
 
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
@@ -24,21 +26,6 @@ if TYPE_CHECKING:
 HELD_ROWS = 4096
 """Rows that are held back before the recorder counts them, where nothing is written."""
 PHASES = ("idle", "forward", "backward", "exchange")
-TICK_ROWS = (
-    "pe",
-    "tick",
-    "start_ps",
-    "done_ps",
-    "busy_ps",
-    "cycles",
-    "packets_in",
-    "packets_out",
-    "overrun",
-    "fifo_peak",
-    "level",
-    "phase",
-    "batch",
-)
 TICKED = ("spike", "error")
 """Kinds of packets that belong to a tick: consumed in another one than the next, they are late."""
 
@@ -73,6 +60,9 @@ class Tracer:
         self.kind_of_net = np.array([*kinds, KINDS.index("host")], dtype=np.int8)
         self._kinds = self.kind_of_net.tolist()
         self.has_tick = np.array([kind in TICKED for kind in KINDS])
+        self.late_by_kind = np.zeros(len(KINDS), dtype=np.int64)
+        self.late_by_end = np.zeros((2, simulation.machine.endpoints), dtype=np.int64)
+        self.sent_by_kind = np.zeros(len(KINDS), dtype=np.int64)
         self._endpoint_of_vertex = np.array(
             [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
             dtype=np.int32,
@@ -82,34 +72,33 @@ class Tracer:
         self.batch = -1
         self.held = np.zeros((len(PACKET_COLUMNS), HELD_ROWS), dtype=np.int64)
         self.rows_held = 0
-        self._backlog: list[tuple[Deliveries, tuple[int, ...]]] = []
-        self._backlog_rows = 0
+        self._log: PacketLog | None = None
         self.probe_dropped = 0
         self.packets_by_software = 0
-        self.late_by_kind = np.zeros(len(KINDS), dtype=np.int64)
-        self.late_by_end = np.zeros((2, simulation.machine.endpoints), dtype=np.int64)
-        self.sent_by_kind = np.zeros(len(KINDS), dtype=np.int64)
+        self._handlers: HandlerLog | None = None
         if self.recorder.writes_packets:
-            simulation.tick_log.sink = self._tick
+            self._log = PacketLog(
+                HELD_ROWS,
+                self.kind_of_net,
+                self.has_tick,
+                self.late_by_kind,
+                self.late_by_end,
+                self._endpoint_of_vertex,
+            )
             simulation.operations = Operations(len(simulation.cores.endpoint), simulation.costs)
-            names = simulation.operations.names
-            self.recorder.name_operations(names)
-            self._tick_columns = (*TICK_ROWS, *(f"{OPERATION}{name}" for name in names))
-            room = max(HELD_ROWS, len(simulation.cores.endpoint))
-            self._ticks_held = np.zeros((len(self._tick_columns), room), dtype=np.int64)
+            self._handlers = HandlerLog(HELD_ROWS, simulation.cores, simulation.operations)
+            self.recorder.name_operations(simulation.operations.names)
+            simulation.tick_log.sink = self._tick
             write_names(self.recorder.directory, simulation)
-        self._ticks = 0
 
     @property
     def late(self) -> dict[str, int]:
         """Late packets by kind."""
-        self._hand_over_packets()
         return {kind: int(count) for kind, count in zip(KINDS, self.late_by_kind, strict=True)}
 
     @property
     def late_at(self) -> NDArray[np.int64]:
         """Late packets by endpoint, and the most ticks that one was off; shape (2, endpoints)."""
-        self._hand_over_packets()
         return self.late_by_end
 
     def enter(self, phase: str, batch: int) -> None:
@@ -247,83 +236,39 @@ class Tracer:
         self.late_by_end[:] = state["late_at"]
 
     def _hold(self, rows: Deliveries, outcome: int, tick: int | None, ticked: bool) -> None:
-        """Hold back what is only counted, until there is a block of it."""
+        """Hold rows back until there is a block of them."""
+        taker = MEMORY if tick is None else TICK if ticked else COURSE
+        marks = (outcome, -1 if tick is None else tick, taker)
+        if len(rows) <= HELD_ROWS:
+            self._hold_part(rows, marks)
+            return
+        for start in range(0, len(rows), HELD_ROWS):
+            self._hold_part(rows.select(np.arange(start, min(start + HELD_ROWS, len(rows)))), marks)
+
+    def _hold_part(self, rows: Deliveries, marks: tuple[int, int, int]) -> None:
         count = len(rows)
         if self.rows_held + count > HELD_ROWS:
             self.hand_over()
-        taker = MEMORY if tick is None else TICK if ticked else COURSE
-        if self.recorder.writes_packets or count > HELD_ROWS:
-            marks = (outcome, -1 if tick is None else tick, taker, self.phase, self.batch)
-            self._backlog.append((rows, marks))
-            self._backlog_rows += count
-            if self._backlog_rows > 2 * HELD_ROWS:
-                self._hand_over_packets()
-            return
-        note_consumed(
-            self.held, self.rows_held, self.kind_of_net, self.has_tick, self.late_by_kind,
-            self.late_by_end, rows.net, rows.endpoint, rows.tick, rows.injected_ps, rows.time_ps,
-            rows.hops, rows.waited_ps, outcome, -1 if tick is None else tick, taker,
-        )  # fmt: skip
+        if self._log is not None:
+            self._log.add(self.rows_held, rows, marks, self.phase, self.batch)
+        else:
+            note_consumed(
+                self.held, self.rows_held, self.kind_of_net, self.has_tick, self.late_by_kind,
+                self.late_by_end, rows.net, rows.endpoint, rows.tick, rows.injected_ps,
+                rows.time_ps, rows.hops, rows.waited_ps, *marks,
+            )  # fmt: skip
         self.rows_held += count
-
-    def _hand_over_packets(self) -> None:
-        """Hand rows with all their columns to the recorder, many calls' at once."""
-        if not self._backlog:
-            return
-        chunks, self._backlog, self._backlog_rows = self._backlog, [], 0
-
-        def joined(name: str) -> NDArray[Any]:
-            return np.concatenate([getattr(rows, name) for rows, _ in chunks])
-
-        marks = np.array([marks for _, marks in chunks], dtype=np.int64).T
-        sizes = [len(rows) for rows, _ in chunks]
-        outcome, tick, taker, phase, batch = np.repeat(marks, sizes, axis=1)
-        net, sent = joined("net"), joined("tick")
-        kind = self.kind_of_net[net]
-        due = sent + 1
-        late = self.has_tick[kind] & np.where(taker == TICK, due != tick, due < tick)
-        late &= taker != MEMORY
-        self.late_by_kind += np.bincount(kind[late], minlength=len(KINDS))
-        where = joined("endpoint")
-        np.add.at(self.late_by_end[0], where[late], 1)
-        np.maximum.at(self.late_by_end[1], where[late], np.abs(tick - due)[late])
-        counted = (
-            kind,
-            joined("injected_ps"),
-            joined("time_ps"),
-            outcome,
-            joined("hops"),
-            joined("waited_ps"),
-            late,
-        )
-        columns = dict(zip(PACKET_COLUMNS, counted, strict=True))
-        if not self.recorder.writes_packets:
-            self.recorder.packets(**columns)
-            return
-        source = joined("source")
-        self.recorder.packets(
-            **columns,
-            packet_source=source,
-            packet_seq=joined("seq"),
-            key=joined("key"),
-            net=net,
-            source=self._endpoint_of_vertex[source],
-            destination=where,
-            phase=phase,
-            tick_sent=sent,
-            tick_consumed=tick,
-            batch=batch,
-            sample=np.where(self.has_tick[kind], joined("tag"), -1),
-        )
 
     def hand_over(self) -> None:
         """Hand what is held back to the recorder: packets, and counts of sends."""
-        self._hand_over_packets()
         self.hand_over_sends()
         if self.rows_held:
-            columns = self.held[:, : self.rows_held]
-            self.rows_held = 0
-            self.recorder.packets(**dict(zip(PACKET_COLUMNS, columns, strict=True)))
+            count, self.rows_held = self.rows_held, 0
+            if self._log is not None:
+                self.recorder.packets(**self._log.columns(count))
+            else:
+                held = self.held[:, :count]
+                self.recorder.packets(**dict(zip(PACKET_COLUMNS, held, strict=True)))
 
     def hand_over_sends(self) -> None:
         """Hand the counts of sends to the recorder, and leave what is held back where it is."""
@@ -331,36 +276,13 @@ class Tracer:
             self.recorder.sends_by_kind(self.sent_by_kind)
             self.sent_by_kind[:] = 0
 
-    def _tick(
-        self,
-        cores: NDArray[np.int32],
-        tick: NDArray[np.int64],
-        ticked: NDArray[np.int64],
-        start_ps: NDArray[np.int64],
-        done_ps: NDArray[np.int64],
-        cycles: NDArray[np.int64],
-        packets_in: NDArray[np.int64],
-        packets_out: NDArray[np.int64],
-        overrun: NDArray[np.bool_],
-        fifo_peak: NDArray[np.int64],
-        level: NDArray[np.int64],
-    ) -> None:
+    def _tick(self, cores: NDArray[np.int32]) -> None:
         """Hold closed handlers back until there is a block of them."""
-        simulation, count = self.simulation, len(cores)
-        if self._ticks + count > self._ticks_held.shape[1]:
+        assert self._handlers is not None
+        if not self._handlers.has_room(len(cores)):
             self._hand_over_ticks()
-        assert simulation.operations is not None
-        held = self._ticks_held[:, self._ticks : self._ticks + count]
-        plain = (simulation.cores.endpoint[cores], tick, start_ps, done_ps, done_ps - start_ps)
-        counted = (cycles, packets_in, packets_out, overrun, fifo_peak)
-        known = (level, self.phase, self.batch)
-        for row, values in zip(held, (*plain, *counted, *known), strict=False):
-            row[:] = values
-        held[len(TICK_ROWS) :] = simulation.operations.take(cores, ticked, packets_out).T
-        self._ticks += count
+        self._handlers.add(cores, self.phase, self.batch)
 
     def _hand_over_ticks(self) -> None:
-        if self._ticks:
-            rows = self._ticks_held[:, : self._ticks]
-            self._ticks = 0
-            self.recorder.ticks(**dict(zip(self._tick_columns, rows, strict=True)))
+        if self._handlers is not None and self._handlers.rows:
+            self.recorder.ticks(**self._handlers.take())

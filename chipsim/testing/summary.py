@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chipsim.trace.rundir import read_summary
+from chipsim.trace.status import read_summary
 from chipsim.trace.summary import HOST_FIELDS
 
 _ABSENT = "(absent)"

@@ -15,7 +15,7 @@ _FIRST_ROWS = 1 << 10
 
 
 class Buffer:
-    """Columns that rows are put behind; the arrays grow by doubling and are kept when emptied.
+    """Columns that rows are put behind; the arrays grow fourfold and are kept when emptied.
 
     Fresh arrays for every block cost more than the copies into them: the system clears each page
     of memory that it hands out.
@@ -24,6 +24,8 @@ class Buffer:
     ----------
     dtypes : mapping of str to dtype
         The columns.
+    most : int
+        Rows that are expected at most; more are taken, at a price.
 
     Attributes
     ----------
@@ -31,7 +33,8 @@ class Buffer:
         Rows in it.
     """
 
-    def __init__(self, dtypes: Mapping[str, DTypeLike]) -> None:
+    def __init__(self, dtypes: Mapping[str, DTypeLike], most: int = 1 << 20) -> None:
+        self._most = most
         self.filled = 0
         self._columns = {name: np.empty(0, dtype) for name, dtype in dtypes.items()}
         self._room = 0
@@ -60,7 +63,8 @@ class Buffer:
             room[:] = rows[name]
 
     def _grow(self, used: int) -> None:
-        self._room = max(_FIRST_ROWS, 2 * self._room, self.filled)
+        more = min(4 * self._room, self._most) if self._room < self._most else 2 * self._room
+        self._room = max(_FIRST_ROWS, more, self.filled)
         for name, column in self._columns.items():
             self._columns[name] = np.empty(self._room, column.dtype)
             self._columns[name][:used] = column[:used]

@@ -61,7 +61,7 @@ class Stream:
         self._dtypes = {name: dtypes[name] for name in names}
         self._limits = {name: _limits(dtype) for name, dtype in self._dtypes.items()}
         self._defaults = {c.name: c.default for c in schema.columns if c.default is not None}
-        self._block = Buffer(self._dtypes)
+        self._block = Buffer(self._dtypes, _BLOCK_ROWS)
 
     def extend(self, schema: TraceSchema) -> None:
         """Take further columns, which only what is written has."""

@@ -163,7 +163,7 @@ class DatasetWriter:
         self._dtypes = schema.dtypes()
         self._format = PartFormat(schema, self._labels)
         self._waiting = Buffer(self._dtypes)
-        self._part = Buffer(self._dtypes)
+        self._part = Buffer(self._dtypes, self._rows_per_part)
 
     def _check(self, rows: Rows) -> int:
         where = f"{self.schema.name} rows"

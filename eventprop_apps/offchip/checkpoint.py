@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import DataError
-from chipsim.trace.rundir import npz_bytes
+from chipsim.trace.files import npz_bytes
 from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.offchip.trainer import EpochRecord, Trainer
 from eventprop_apps.offchip.weights import read_arrays, replace_file

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import DataError
-from chipsim.trace.rundir import WEIGHTS, npz_bytes
+from chipsim.trace.files import npz_bytes
+from chipsim.trace.layout import WEIGHTS
 
 PREFIX = "layer"
 """Arrays are called layer0, layer1, ... from the input on."""

@@ -10,24 +10,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chipsim.analysis.export.events import spike_events
 from chipsim.analysis.export.neo import to_neo
 from chipsim.analysis.export.nirdata import read_nirdata, to_nirdata
+from chipsim.analysis.export.window import Window
 from chipsim.analysis.run import Run
 from chipsim.cli.main import main
 from chipsim.errors import ChipsimError, TraceError
+
+from .conftest import raw_rows
 
 Rows = list[dict[str, Any]]
 
 
 @pytest.fixture
-def sent(raw: dict[str, Rows]) -> dict[tuple[int, int], dict[str, Any]]:
-    """Each spike packet once, however many copies it had."""
-    spikes = (r for r in raw["packets"] if r["kind"] == "spike")
-    return {(r["packet_source"], r["packet_seq"]): r for r in spikes}
+def sent(directory: Path) -> Rows:
+    """The recorded spikes."""
+    return raw_rows(directory, "spikes")
 
 
 def test_nirdata(
-    run: Run, directory: Path, tmp_path: Path, raw: dict[str, Rows], sent: Any
+    run: Run, directory: Path, tmp_path: Path, raw: dict[str, Rows], sent: Rows
 ) -> None:
     pytest.importorskip("nir.data_ir", reason="needs the package nir")
     pytest.importorskip("h5py")
@@ -41,14 +44,13 @@ def test_nirdata(
     for row in raw["ticks"]:
         begun[row["batch"]] = min(row["start_ps"], begun.get(row["batch"], row["start_ps"]))
     by_vertex = defaultdict(list)
-    for row in sent.values():
-        by_vertex[row["packet_source"]].append(row)
+    for row in sent:
+        by_vertex[row["vertex"]].append(row)
     assert set(data.nodes) == {f"vertex{v}" for v in by_vertex}
     for vertex, rows in by_vertex.items():
         events = data.nodes[f"vertex{vertex}"].observables["spikes"]
         assert isinstance(events, EventData)
-        keys = sorted({r["key"] for r in rows})
-        assert events.n_neurons == len(keys)
+        assert events.n_neurons == max(r["neuron"] for r in rows) + 1
         with h5py.File(out) as file:
             group = file[f"nodes/vertex{vertex}/observables/spikes"]
             pairs = list(
@@ -63,9 +65,7 @@ def test_nirdata(
                 (int(i), round(t * 1e12))
                 for i, t in zip(events.idx[number][valid], events.time[number][valid], strict=True)
             )
-            assert got == Counter(
-                (keys.index(r["key"]), r["injected_ps"] - begun[pair[0]]) for r in mine
-            )
+            assert got == Counter((r["neuron"], r["time_ps"] - begun[pair[0]]) for r in mine)
             assert events.time[number][valid].max() <= events.t_max
     gridded = events.to_time_gridded(1e-3)  # nir's own arithmetic takes it
     assert gridded.shape[0] == len(pairs)
@@ -75,7 +75,7 @@ def test_nirdata(
 
 
 @pytest.mark.parametrize("suffix", [".pkl", ".nix"])
-def test_neo(directory: Path, tmp_path: Path, sent: Any, suffix: str) -> None:
+def test_neo(directory: Path, tmp_path: Path, sent: Rows, suffix: str) -> None:
     neo = pytest.importorskip("neo", reason="needs the package neo")
     if suffix == ".nix":
         pytest.importorskip("nixio", reason="needs the package nixio")
@@ -85,22 +85,41 @@ def test_neo(directory: Path, tmp_path: Path, sent: Any, suffix: str) -> None:
     assert main(["export", str(directory), *words]) == 0
     file = neo.io.PickleIO(str(out)) if suffix == ".pkl" else neo.io.NixIO(str(out), "ro")
     block = file.read_block()
-    rows = [r for r in sent.values() if r["injected_ps"] < int(end) * 10**9]
-    keys = defaultdict(set)
-    for row in rows:
-        keys[row["packet_source"]].add(row["key"])
+    rows = [r for r in sent if r["time_ps"] < int(end) * 10**9]
     got: Counter[Any] = Counter()
     for segment in block.segments:
         for train in segment.spiketrains:
             about = {k: int(v) for k, v in train.annotations.items() if k != "nix_name"}
-            key = sorted(keys[about["vertex"]])[about["neuron"]]
             assert train.t_start <= train.min() and train.max() <= train.t_stop
             for time in train.rescale("ms").magnitude.tolist():
-                identity = about["vertex"], key, about["batch"], about["sample"]
+                identity = (about[name] for name in ("vertex", "neuron", "batch", "sample"))
                 got[(*identity, round(time * 1e9))] += 1
     assert got == Counter(
-        (r["packet_source"], r["key"], r["batch"], r["sample"], r["injected_ps"]) for r in rows
+        (r["vertex"], r["neuron"], r["batch"], r["sample"], r["time_ps"]) for r in rows
     )
+
+
+def test_neurons_are_the_model_s_and_not_ranks(
+    run: Run, raw: dict[str, Rows], sent: Rows, directory: Path
+) -> None:
+    """A layer of n neurons numbers them in the lowest bits of its keys; a part of a run shows the
+    same neurons as the whole."""
+    layers = run.experiment["model"]["layers"]
+    names = [vertex["name"].split("/")[-1] for vertex in run.vertices]
+    size_of = dict(zip(("input", "layer0", "layer1"), layers, strict=True))
+    keys = Counter()
+    for row in {(r["packet_source"], r["packet_seq"]): r for r in raw["packets"]}.values():
+        if row["kind"] == "spike":
+            size = size_of[names[row["packet_source"]]]
+            neuron = row["key"] % (1 << (size - 1).bit_length())
+            keys[(row["packet_source"], neuron, row["tick_sent"], row["sample"])] += 1
+    assert keys == Counter((r["vertex"], r["neuron"], r["tick"], r["sample"]) for r in sent)
+    part = spike_events(run, Window(start_ps=4 * 10**9, end_ps=9 * 10**9))
+    inside = [r for r in sent if 4 * 10**9 <= r["time_ps"] < 9 * 10**9]
+    assert 0 < len(part) == len(inside) < len(sent)
+    assert part.neuron.tolist() == [r["neuron"] for r in inside]
+    whole = spike_events(run, Window())
+    assert {v: whole.neurons[v] for v in part.neurons} == part.neurons
 
 
 def test_refusals(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chipsim.cli.main import main
-from chipsim.trace.rundir import read_status, read_summary
+from chipsim.trace.status import read_status, read_summary
 
 from .conftest import Toy
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chipsim.cli.main import main
-from chipsim.trace.rundir import read_status
+from chipsim.trace.status import read_status
 
 pytestmark = pytest.mark.usefixtures("conservation")
 

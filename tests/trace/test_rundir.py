@@ -15,7 +15,9 @@ import pytest
 
 from chipsim.errors import TraceError
 from chipsim.trace import rundir as rundir_module
-from chipsim.trace.rundir import RunDirectory, npz_bytes, read_status, read_summary
+from chipsim.trace.files import npz_bytes
+from chipsim.trace.rundir import RunDirectory
+from chipsim.trace.status import read_status, read_summary
 
 
 def finished(path: Path, **summary: object) -> Path:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chipsim.analysis.export.window import Window
@@ -20,15 +19,16 @@ I64 = NDArray[np.int64]
 class Events:
     """Spikes that were sent, by time.
 
-    A packet is one event, however many copies it had. The trace knows keys and not neurons: a
-    neuron's number is the rank of its key among all spike keys of its vertex in the exported part.
+    A row of :data:`chipsim.trace.schema.SPIKES` is one event, however many packets and copies it
+    became.
 
     Attributes
     ----------
     time_ps, vertex, neuron, batch, sample : ndarray of int64, shape (events,)
-        Injection, source vertex, number within it, batch and sample (-1: none).
+        Sending, vertex that fired, neuron as the trace numbers it, batch and sample (-1: none).
     neurons : dict of int to int
-        Keys seen of each vertex.
+        For each vertex with events here: the highest neuron that it sent in the whole trace, plus
+        1; neurons above it were silent.
     batch_span : dict of int to (int, int)
         First start and last end of handlers of each batch [ps].
     """
@@ -56,26 +56,29 @@ def spike_events(run: Run, window: Window) -> Events:
     Raises
     ------
     TraceError
-        If the run has no packets traced, no spike is in the window, or there are more than
+        If the run has no spikes traced, no spike is in the window, or there are more than
         ``window.limit``.
     """
-    columns = ["packet_source", "packet_seq", "key", "kind", "injected_ps", "ended_ps"]
-    rows = window.rows("packets", run.read("packets", [*columns, "batch", "sample"]))
-    rows = rows.filter(pc.equal(rows["kind"].cast(pa.string()), "spike"))
+    columns = ["time_ps", "vertex", "neuron", "batch", "sample"]
+    everything = run.read("spikes", columns)
+    rows = window.rows("spikes", everything)
     if not rows.num_rows:
         raise TraceError(f"{run.path}: no spike was sent in this window; give another, or none")
-    vertex, seq, key, time = (_ints(rows, n) for n in (*columns[:3], "injected_ps"))
-    _, first = np.unique(np.stack([vertex, seq]), axis=1, return_index=True)
-    first = first[np.lexsort((key[first], vertex[first], time[first]))]
-    window.check_size(len(first), "spikes")
-    vertex, key = vertex[first], key[first]
-    neuron, neurons = np.zeros(len(first), np.int64), {}
-    for number in np.unique(vertex).tolist():
-        here = vertex == number
-        keys, neuron[here] = np.unique(key[here], return_inverse=True)
-        neurons[number] = len(keys)
-    batch, sample = _ints(rows, "batch")[first], _ints(rows, "sample")[first]
-    return Events(time[first], vertex, neuron, batch, sample, neurons, _spans(run))
+    window.check_size(rows.num_rows, "spikes")
+    time, vertex, neuron, batch, sample = (_ints(rows, name) for name in columns)
+    here = set(vertex.tolist())
+    most = {
+        number: highest + 1
+        for number, highest in zip(*_highest(everything), strict=True)
+        if number in here
+    }
+    return Events(time, vertex, neuron, batch, sample, most, _spans(run))
+
+
+def _highest(spikes: pa.Table) -> tuple[list[int], list[int]]:
+    """Return vertices, ascending, and the highest neuron of each."""
+    found = spikes.group_by("vertex").aggregate([("neuron", "max")]).sort_by("vertex")
+    return found["vertex"].to_pylist(), found["neuron_max"].to_pylist()
 
 
 def _spans(run: Run) -> dict[int, tuple[int, int]]:

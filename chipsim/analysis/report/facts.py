@@ -11,7 +11,7 @@ from typing import Any
 from chipsim.analysis.report.rows import Cell, Json, table_json
 from chipsim.analysis.run import Run
 from chipsim.errors import TraceError
-from chipsim.trace.rundir import METRICS
+from chipsim.trace.layout import METRICS
 from chipsim.trace.summary import HOST_FIELDS, SUMMARY_FIELDS
 
 HEADLINE = (

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from chipsim.errors import NetworkError
 from chipsim.network.api import PAYLOAD_WORDS, Deliveries, Hops, InFlight, PlainSends, Sends, Waits
-from chipsim.network.compiled import layout as at
+from chipsim.network.compiled.hop_log import as_columns
 
-_CHANNEL_BITS = 20
-_SPAN = 1 << 62 - _CHANNEL_BITS
 I32, I64, U32 = np.int32, np.int64, np.uint32
 
 
@@ -94,23 +92,8 @@ def drops(
 
 def hops(log: NDArray[np.int64], count: int) -> Hops:
     """Return the first ``count`` rows of the hop log by (granted, channel)."""
-    rows = log[: count * at.LOG_STRIDE].reshape(count, at.LOG_STRIDE)
-    granted, channel = rows[:, 4], rows[:, 2]
-    if count and granted[-1] - granted[0] < _SPAN and channel.max() < 1 << _CHANNEL_BITS:
-        # One number orders them; the log is by time already, which makes this quick.
-        key = ((granted - granted[0]) << _CHANNEL_BITS) + channel
-        rows = rows[np.argsort(key, kind="stable")]
-    else:
-        rows = rows[np.lexsort((channel, granted))]
-    return Hops(
-        source=rows[:, 0].astype(I32),
-        seq=rows[:, 1].copy(),
-        net=rows[:, 6].astype(I32),
-        channel=rows[:, 2].astype(I32),
-        arrived_ps=rows[:, 3].copy(),
-        granted_ps=rows[:, 4].copy(),
-        far_ps=rows[:, 5].copy(),
-    )
+    (seq, arrived_ps, granted_ps, far_ps), (source, net, channel) = as_columns(log, count)
+    return Hops(source, seq, net, channel, arrived_ps, granted_ps, far_ps)
 
 
 def no_rows(columns: int, count: int = 0) -> NDArray[np.int64]:
