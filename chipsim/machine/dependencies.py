@@ -115,9 +115,7 @@ def _from_endpoints(
     return np.concatenate(befores), np.concatenate(afters)
 
 
-def _bounded(
-    machine: Machine, stalling: NDArray[np.bool_], forced: list[int]
-) -> NDArray[np.bool_]:
+def _bounded(machine: Machine, stalling: NDArray[np.bool_], forced: list[int]) -> NDArray[np.bool_]:
     """Return the channels whose far FIFO can be full, bool of shape (channels,).
 
     ``stalling`` are channels that end routes to receive FIFOs; sinks of the ``forced`` endpoints

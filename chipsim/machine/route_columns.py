@@ -113,4 +113,4 @@ def _ranges(begin: I64, end: I64) -> I64:
     """Return the numbers of many ranges, one after another."""
     lengths = end - begin
     before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(begin - before, lengths)
+    return np.asarray(np.arange(int(lengths.sum())) + np.repeat(begin - before, lengths))

@@ -6,7 +6,7 @@ checked is not checked again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,8 +77,11 @@ def walked(mapping: Mapping, is_link: NDArray[np.bool_] | None = None) -> Walked
         links = some.down(counted[some.channel].astype(np.int64))[ends]
         arrives = some.down(_taken(machine, some, flits))[ends]
         parts.append((some.channel, net, flits, net[ends], end, links, arrives))
-    empty = (np.zeros(0, dtype=np.int64),) * (len(fields(Walked)) - 1)
-    return Walked(*map(np.concatenate, zip(empty, *parts, strict=True)), many)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    if not parts:
+        columns = [np.zeros(0, dtype=np.int64)] * 7
+    channel, net, flits, leaf_net, end, links, arrives = columns
+    return Walked(channel, net, flits, leaf_net, end, links, arrives, many)
 
 
 class _Flits:

@@ -30,9 +30,9 @@ SEEDS = 2
 KEPT = 2
 """Candidates that are placed with more effort."""
 
-QUICK = Schedule(1.0, 1e-3, 40, 1.0, 40_000_000)
-LONG = Schedule(1.0, 1e-3, 60, 4.0, 150_000_000)
-FINE = Schedule(0.01, 3e-4, 30, 0.3, 90_000_000)
+QUICK = Schedule(1.0, 1e-3, 30, 0.5, 8_000_000)
+LONG = Schedule(1.0, 1e-3, 60, 4.0, 50_000_000)
+FINE = Schedule(0.01, 3e-4, 30, 0.3, 40_000_000)
 
 
 @dataclass(frozen=True)

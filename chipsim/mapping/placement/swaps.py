@@ -106,7 +106,7 @@ class Board:
         state, work, hops = self.state(holder)
         figures = np.array([hops, 0.0, 0.0, 0.0])
         anneal(
-            max(64, round(schedule.effort * len(self.fixed) ** 1.33)),
+            max(24, round(schedule.effort * len(self.fixed) ** 1.33)),
             schedule.batches,
             SAMPLES,
             schedule.heat,
