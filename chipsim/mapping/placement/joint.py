@@ -19,7 +19,7 @@ from chipsim.mapping.fabric import fabric, unreachable
 from chipsim.mapping.placement import hilbert
 from chipsim.mapping.placement.clusters import clustered, coarse, polished
 from chipsim.mapping.placement.curve import hilbert_sites
-from chipsim.mapping.placement.swaps import Board, Goal, Schedule, Swaps, swaps
+from chipsim.mapping.placement.swaps import FULL, Board, Goal, Schedule, Swaps, swaps
 
 I32 = NDArray[np.int32]
 
@@ -30,9 +30,13 @@ SEEDS = 2
 KEPT = 2
 """Candidates that are placed with more effort."""
 
-QUICK = Schedule(1.0, 1e-3, 30, 0.5, 8_000_000)
-LONG = Schedule(1.0, 1e-3, 60, 4.0, 50_000_000)
-FINE = Schedule(0.01, 3e-4, 30, 0.3, 40_000_000)
+QUICK = Schedule(1.0, 1e-3, 30, 0.5, 5_000_000)
+LONG = Schedule(1.0, 1e-3, 60, 4.0, 40_000_000)
+FINE = Schedule(0.01, 3e-4, 30, 1.0, 30_000_000)
+SHARES = {QUICK: (0.04, 200_000), LONG: (0.35, 2_000_000), FINE: (0.3, 1_500_000)}
+"""How much of the work of one annealing of single vertices each may do, and what it may do in any
+case (below a second): with up to nine quick runs and two long ones all of it is some 1.4 times
+that work."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +94,19 @@ def place_for(
     if len(movable) < 2 or not len(known.board.groups.way):
         return begun
     ends = [holder]
+    quick, long, fine = _schedules(known, holder, rng)
     found = [
-        _on_sites(known, part, count, rng, goal) for part, count in _parts(known, movable, rng)
+        _on_sites(known, part, count, rng, goal, quick)
+        for part, count in _parts(known, movable, rng)
     ]
     found.sort(key=lambda candidate: candidate.cost)
     unlike = {round(candidate.cost, 9): candidate for candidate in reversed(found)}
     kept = sorted(unlike.values(), key=lambda candidate: candidate.cost)[:KEPT]
-    found = [_again(candidate, rng, goal) for candidate in kept]
+    found = [_again(candidate, rng, goal, long) for candidate in kept]
     if found:
         ends.append(_spread(known, min(found, key=lambda candidate: candidate.cost)))
     best = min(ends, key=lambda held: score(known.board.cost(held), goal))
-    return known.placement(known.board.anneal(best, rng, goal, FINE), begun)
+    return known.placement(known.board.anneal(best, rng, goal, fine), begun)
 
 
 def score(figures: tuple[float, float], goal: Goal) -> float:
@@ -142,8 +148,17 @@ def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I
     return found
 
 
+def _schedules(known: Swaps, holder: I32, rng: np.random.Generator) -> list[Schedule]:
+    """Return the three schedules, with no more work than their shares of one annealing."""
+    whole = known.board.work_of(holder, rng, FULL)
+    return [
+        schedule._replace(work=min(schedule.work, max(least, int(share * whole))))
+        for schedule, (share, least) in SHARES.items()
+    ]
+
+
 def _on_sites(
-    known: Swaps, part: I32, count: int, rng: np.random.Generator, goal: Goal
+    known: Swaps, part: I32, count: int, rng: np.random.Generator, goal: Goal, schedule: Schedule
 ) -> Candidate:
     """Place clusters along the Hilbert curve and anneal."""
     _, sites = _room(known)
@@ -158,11 +173,11 @@ def _on_sites(
     order = [slot[s] for s in hilbert_sites(known.board.known.machine) if s in slot]
     holder = np.full(len(sites), -1, dtype=np.int32)
     holder[order[:count]] = np.arange(count)
-    return _again(Candidate(0.0, part, board, holder), rng, goal, QUICK)
+    return _again(Candidate(0.0, part, board, holder), rng, goal, schedule)
 
 
 def _again(
-    candidate: Candidate, rng: np.random.Generator, goal: Goal, schedule: Schedule = LONG
+    candidate: Candidate, rng: np.random.Generator, goal: Goal, schedule: Schedule
 ) -> Candidate:
     held = candidate.board.anneal(candidate.holder, rng, goal, schedule)
     cost = score(candidate.board.cost(held), goal)
