@@ -30,9 +30,9 @@ SEEDS = 2
 KEPT = 2
 """Candidates that are placed with more effort."""
 
-QUICK = Schedule(1.0, 1e-3, 30, 0.5, 5_000_000)
+QUICK = Schedule(1.0, 1e-3, 30, 0.5, 8_000_000)
 LONG = Schedule(1.0, 1e-3, 60, 4.0, 40_000_000)
-FINE = Schedule(0.01, 3e-4, 30, 1.0, 30_000_000)
+FINE = Schedule(0.01, 3e-4, 30, 1.0, 40_000_000)
 SHARES = {QUICK: (0.04, 200_000), LONG: (0.35, 2_000_000), FINE: (0.3, 1_500_000)}
 """How much of the work of one annealing of single vertices each may do, and what it may do in any
 case (below a second): with up to nine quick runs and two long ones all of it is some 1.4 times
@@ -140,7 +140,7 @@ def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I
         for seed in range(SEEDS):
             part = clustered(known.board.groups, movable.tolist(), room, seed)
             if np.bincount(part[movable], minlength=count).max() <= size:
-                tries.append(polished(known.board.groups, part, room, rng, 120.0, 1.5))
+                tries.append(polished(known.board.groups, part, room, rng, 300.0, 1.5))
         tries.sort(key=lambda item: item[1])
         # Regular graphs come out alike from every seed: what is no better is not placed again.
         kept = {cost: part for part, cost in reversed(tries[:2])}
