@@ -2,7 +2,8 @@
 
 Clusters come from the application's own order (layered nets, replicas) and from recursive
 bisection polished by connectivity (graphs in no order), with and without spare room; they are
-placed by annealing of exact trees and link loads, and the best one is refined vertex by vertex.
+placed along the Hilbert curve or by traffic times distance, then by annealing of exact trees and
+link loads, and the best one is refined vertex by vertex.
 What a graph is called or how large it is plays no part.
 """
 
@@ -17,6 +18,7 @@ from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.fabric import fabric, unreachable
 from chipsim.mapping.placement import hilbert
+from chipsim.mapping.placement.assignment import assigned
 from chipsim.mapping.placement.clusters import clustered, coarse, polished
 from chipsim.mapping.placement.curve import hilbert_sites
 from chipsim.mapping.placement.swaps import FULL, Board, Goal, Schedule, Swaps, swaps
@@ -31,12 +33,23 @@ KEPT = 2
 """Candidates that are placed with more effort."""
 
 QUICK = Schedule(1.0, 1e-3, 30, 0.5, 8_000_000)
-LONG = Schedule(1.0, 1e-3, 60, 4.0, 40_000_000)
+LONG = Schedule(1.0, 1e-3, 60, 4.0, 50_000_000)
 FINE = Schedule(0.01, 3e-4, 30, 1.0, 40_000_000)
-SHARES = {QUICK: (0.04, 200_000), LONG: (0.35, 2_000_000), FINE: (0.3, 1_500_000)}
+SHARES = {QUICK: (0.03, 200_000), LONG: (0.5, 2_000_000), FINE: (0.3, 1_500_000)}
 """How much of the work of one annealing of single vertices each may do, and what it may do in any
-case (below a second): with up to nine quick runs and two long ones all of it is some 1.4 times
+case (below a second): with up to nine quick runs and two long ones all of it is at most 1.6 times
 that work."""
+
+
+HOPELESS = 0.7
+"""Clusters that are begun with a logarithmic cost so much above the least are not annealed: those
+of an order that means nothing have ten times the hops."""
+
+HURRIED = 2.0
+WARM = 0.1
+"""A run that may do less than 1 / HURRIED of its schedule begins at this heat."""
+
+MUCH = 1 << 60
 
 
 @dataclass(frozen=True)
@@ -95,9 +108,12 @@ def place_for(
         return begun
     ends = [holder]
     quick, long, fine = _schedules(known, holder, rng)
+    found = [_on_sites(known, part, count, goal) for part, count in _parts(known, movable, rng)]
+    least = min((candidate.cost for candidate in found), default=0.0)
     found = [
-        _on_sites(known, part, count, rng, goal, quick)
-        for part, count in _parts(known, movable, rng)
+        _again(candidate, rng, goal, quick)
+        for candidate in found
+        if candidate.cost <= least + HOPELESS
     ]
     found.sort(key=lambda candidate: candidate.cost)
     unlike = {round(candidate.cost, 9): candidate for candidate in reversed(found)}
@@ -140,7 +156,7 @@ def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I
         for seed in range(SEEDS):
             part = clustered(known.board.groups, movable.tolist(), room, seed)
             if np.bincount(part[movable], minlength=count).max() <= size:
-                tries.append(polished(known.board.groups, part, room, rng, 300.0, 1.5))
+                tries.append(polished(known.board.groups, part, room, rng, 200.0, 1.5))
         tries.sort(key=lambda item: item[1])
         # Regular graphs come out alike from every seed: what is no better is not placed again.
         kept = {cost: part for part, cost in reversed(tries[:2])}
@@ -157,10 +173,8 @@ def _schedules(known: Swaps, holder: I32, rng: np.random.Generator) -> list[Sche
     ]
 
 
-def _on_sites(
-    known: Swaps, part: I32, count: int, rng: np.random.Generator, goal: Goal, schedule: Schedule
-) -> Candidate:
-    """Place clusters along the Hilbert curve and anneal."""
+def _on_sites(known: Swaps, part: I32, count: int, goal: Goal) -> Candidate:
+    """Place clusters along the Hilbert curve, or by traffic times distance if that is better."""
     _, sites = _room(known)
     still = np.flatnonzero(part < 0)
     number = part.copy()
@@ -173,12 +187,18 @@ def _on_sites(
     order = [slot[s] for s in hilbert_sites(known.board.known.machine) if s in slot]
     holder = np.full(len(sites), -1, dtype=np.int32)
     holder[order[:count]] = np.arange(count)
-    return _again(Candidate(0.0, part, board, holder), rng, goal, schedule)
+    other = assigned(groups, holder, sites, board.known.distance, fixed)
+    costs = [score(board.cost(held), goal) for held in (holder, other)]
+    best = holder if costs[0] <= costs[1] else other
+    return Candidate(min(costs), part, board, best)
 
 
 def _again(
     candidate: Candidate, rng: np.random.Generator, goal: Goal, schedule: Schedule
 ) -> Candidate:
+    full = candidate.board.work_of(candidate.holder, rng, schedule._replace(work=MUCH))
+    if full > HURRIED * schedule.work:  # too short to cool from hot: refine what there is
+        schedule = schedule._replace(heat=WARM)
     held = candidate.board.anneal(candidate.holder, rng, goal, schedule)
     cost = score(candidate.board.cost(held), goal)
     return Candidate(cost, candidate.part, candidate.board, held)
