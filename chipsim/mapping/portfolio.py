@@ -78,8 +78,8 @@ OBJECTIVES = {
     "energy_nj": Objective(HOPS, _energy),
     "table_entries": Objective(MIX, _largest_table),
 }
-"""Objectives by the name of the figure; ``both`` is weighted hops times the hottest link's load to
-the power of 0.15, ``table_entries`` the largest table before it is minimised."""
+"""Objectives by the name of the figure; ``both`` is weighted hops times the fourth root of the
+hottest link's load, ``table_entries`` the largest table before it is minimised."""
 
 ROUTERS = ("ner", "negotiated", "ldf", "default")
 

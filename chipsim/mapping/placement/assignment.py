@@ -56,7 +56,7 @@ def assigned(
     flow = _flow(groups, len(fixed))
     # What lies on slots, then what does not move; free slots are things without traffic.
     still = np.flatnonzero(fixed >= 0)
-    things = np.concatenate((holder, still))
+    things = np.concatenate((holder, still)).astype(np.int64)
     traffic = np.zeros((len(things), len(things)))
     real = np.flatnonzero(things >= 0)
     traffic[np.ix_(real, real)] = flow[np.ix_(things[real], things[real])]

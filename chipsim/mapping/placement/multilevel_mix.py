@@ -9,7 +9,7 @@ from chipsim.mapping.application import Application, Name
 from chipsim.mapping.placement.joint import place_for
 from chipsim.mapping.placement.swaps import Goal
 
-GOAL = Goal(1.0, 0.15)
+GOAL = Goal(1.0, 0.25)
 """Shares of hops and of link load. Neither is 0: a placement that is a little longer and much
 cooler gives routers room, and the other figure should not run away."""
 
@@ -37,6 +37,6 @@ def place(application: Application, machine: Machine, rng: np.random.Generator) 
     -----
     O(clusters**1.33 x temperatures x trees of a cluster + V**1.33 x temperatures x trees of a
     vertex); see :mod:`chipsim.mapping.placement.joint`. The cost is
-    the logarithm of hops plus 0.15 times that of the 8-norm of link loads.
+    the logarithm of hops plus 0.25 times that of the 8-norm of link loads.
     """
     return place_for(application, machine, rng, GOAL)
