@@ -92,6 +92,11 @@ class Results:
     def _keep(self, found: Measured) -> None:
         self._known[found.graph, found.machine, found.placer, found.seed] = found
 
+    def of(self, row: Row, placer: str) -> list[Measured]:
+        """Return what is known of a row by a placer, by seed."""
+        where = (row.graph, row.machine, placer)
+        return [found for key, found in sorted(self._known.items()) if key[:3] == where]
+
     def measure(self, row: Row, placer: str, seed: int) -> Measured:
         """Return the figures of a row by a placer and a seed."""
         key = (row.graph, row.machine, placer, seed)
@@ -121,41 +126,48 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="seeds per row, default 3")
     parser.add_argument("--rows", default="", help="numbers of rows, such as 0,3 (all)")
     parser.add_argument("--cache", metavar="FILE.csv", help="keep what was measured")
+    parser.add_argument(
+        "--cached", action="store_true", help="measure nothing: print what the cache holds"
+    )
     arguments = parser.parse_args()
     results = Results(arguments.cache)
     chosen = [int(word) for word in arguments.rows.split(",") if word] or range(len(ROWS))
     rows = [ROWS[number] for number in chosen]
-    for seed in range(arguments.seeds):
+    if not arguments.cached:
+        for seed in range(arguments.seeds):
+            for row in rows:
+                results.measure(row, "best", seed)
         for row in rows:
-            results.measure(row, "best", seed)
+            results.measure(row, "annealing", 0)
     print(
-        "| workload @ machine | baseline hops / hottest | `best`: hops / hottest "
+        "| workload @ machine | baseline hops / hottest | `best`: hops / hottest | seeds "
         "| CPU s: `best`, annealer | won by |"
     )
-    print("|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|")
+    ratios = []
     for row in rows:
-        print(_line(row, results, arguments.seeds), flush=True)
-    ratios = [_ratios(row, results, arguments.seeds) for row in rows]
+        found = results.of(row, "best")
+        if found:
+            print(_line(row, found, results.of(row, "annealing")), flush=True)
+            ratios.append(_ratios(row, found))
     means = [100 * (geometric_mean(column) - 1) for column in zip(*ratios, strict=True)]
     print(f"\nGeometric means: hops {means[0]:+.1f} %, hottest link {means[1]:+.1f} %")
 
 
-def _ratios(row: Row, results: Results, seeds: int) -> tuple[float, float]:
+def _ratios(row: Row, found: list[Measured]) -> tuple[float, float]:
     """Return the medians of hops and of the hottest link over the baselines."""
-    found = [results.measure(row, "best", seed) for seed in range(seeds)]
-    hops, load = (median(values) for values in zip(*((f.hops, f.load) for f in found), strict=True))
+    hops, load = median(one.hops for one in found), median(one.load for one in found)
     return hops / row.hops, load / row.load
 
 
-def _line(row: Row, results: Results, seeds: int) -> str:
-    found = [results.measure(row, "best", seed) for seed in range(seeds)]
-    hops, load = _ratios(row, results, seeds)
-    annealer = results.measure(row, "annealing", 0)
+def _line(row: Row, found: list[Measured], annealer: list[Measured]) -> str:
+    hops, load = _ratios(row, found)
+    beside = f"{median(one.seconds for one in annealer):.1f}" if annealer else "not measured"
     return (
         f"| {row.graph} @ {row.machine} | {row.hops} / {row.load} "
         f"| {hops * row.hops:.0f} ({100 * (hops - 1):+.1f} %) "
-        f"/ {load * row.load:.0f} ({100 * (load - 1):+.1f} %) "
-        f"| {median(one.seconds for one in found):.1f}, {annealer.seconds:.1f} "
+        f"/ {load * row.load:.0f} ({100 * (load - 1):+.1f} %) | {len(found)} "
+        f"| {median(one.seconds for one in found):.1f}, {beside} "
         f"| {', '.join(dict.fromkeys(one.winner for one in found))} |"
     )
 
