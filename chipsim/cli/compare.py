@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chipsim.cli.command import UsageError, add_json, note, print_json
-from chipsim.cli.graphs import HELP, add_subject, read_subject
+from chipsim.cli.graphs import HELP, add_subject, is_experiment, read_subject
 
 if TYPE_CHECKING:
     from chipsim.machine.model import Machine
@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_subject(parser)
     add = parser.add_argument
     add(
-        "--placers", metavar="A,B,...", default="", help="default: all but the slow (annealing ...)"
+        "--placers",
+        metavar="A,B,...",
+        default="",
+        help="default: all but the slow (annealing ..., multilevel ..., in_the_loop)",
     )
     add("--routers", metavar="A,B,...", default="", help="default: default, ner, ldf, xy, steiner")
     add("--seeds", metavar="0,1,...", default="0", help="numbers, or a range 0-4 (default 0)")
@@ -106,7 +109,10 @@ def _grid(arguments: argparse.Namespace) -> Grid:
     if own["partitioner"]:
         raise UsageError("--strategy: a partitioner goes with --partition FILE.py:FUNCTION")
     placers = _words(arguments.placers) or [
-        name for name in strategies.names("placer") if name not in _SLOW
+        name
+        for name in strategies.names("placer")
+        if not name.startswith(_SLOW)
+        and (name not in _FOR_REPLICAS or is_experiment(arguments.graph))
     ]
     routers = _words(arguments.routers) or list(_ROUTERS)
     if arguments.simulate < 0:
@@ -121,9 +127,11 @@ def _grid(arguments: argparse.Namespace) -> Grid:
     )
 
 
-_SLOW = ("annealing", "in_the_loop", "paper", "simulated", "sim_loop")
-"""Placers that a comparison leaves out unless they are named: slow ones, and the paper's, which
-wants replicas of one size."""
+_SLOW = ("annealing", "multilevel", "in_the_loop")
+"""How the names of placers begin that a comparison leaves out unless they are named."""
+
+_FOR_REPLICAS = ("paper",)
+"""Placers that want replicas of one size: left out too, but for experiments, which have them."""
 
 _ROUTERS = ("default", "ner", "ldf", "xy", "steiner")
 

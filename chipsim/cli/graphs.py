@@ -58,7 +58,7 @@ def read_subject(arguments: argparse.Namespace, seed: int) -> Subject:
     from chipsim.mapping.crowd import with_pes_per_tile
 
     settings = parse_settings(arguments.settings)
-    if _is_experiment(arguments.graph):
+    if is_experiment(arguments.graph):
         return _partitioned(_experiment(arguments, settings, seed), arguments, seed)
     machine = load_machine(arguments.machine or "spinnaker2", settings)
     if arguments.pes_per_chip is not None:
@@ -66,7 +66,8 @@ def read_subject(arguments: argparse.Namespace, seed: int) -> Subject:
     return _partitioned(Subject(_graph(arguments), machine), arguments, seed)
 
 
-def _is_experiment(word: str) -> bool:
+def is_experiment(word: str) -> bool:
+    """Return whether a word names an experiment and neither a generated graph nor a file."""
     from pathlib import Path
 
     from chipsim.experiment.kinds import names

@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--objective",
         default="both",
-        help="what `--place best` and `--route best` make least: tree_hops, max_link_load or both",
+        help="what `--place best` and `--route best` make least: tree_hops, max_link_load, both "
+        "(hops times load**0.25), mean_link_load, sd_link_load, tree_links, max_depth, "
+        "mean_latency_ns, max_latency_ns, energy_nj or table_entries (default: both)",
     )
     add("--seed", metavar="S", type=int, default=0, help="default: 0")
     add("--keys", choices=("by-net", "by-place"), default="by-net", help="in whose order keys go")

@@ -65,10 +65,10 @@ def sram_problems(
         endpoint = int(placement[vertex.name])
         if machine.endpoint_kind[endpoint] != EndpointKind.PE:
             continue
-        where = machine.endpoint_label(endpoint)
         for part, wants, has in zip(("code", "data"), usage(vertex), limits, strict=True):
             if has is None or wants <= has:
                 continue
+            where = machine.endpoint_label(endpoint)
             yield (
                 f"vertex {vertex.name!r} wants {wants} bytes of {part} memory, {where} has {has}: "
                 f"{wants - has} too many ({_regions(vertex, part)}); {_help(vertex, part, has)}"

@@ -15,7 +15,7 @@ from chipsim.errors import MappingError
 from chipsim.machine.model import EndpointKind, Machine
 from chipsim.machine.route import Route
 from chipsim.machine.wounds import reason
-from chipsim.mapping.application import KEY_BITS, Application, Name, Net
+from chipsim.mapping.application import KEY_BITS, Application, Name, Net, Vertex
 from chipsim.mapping.budget import sram_problems
 from chipsim.mapping.check_packets import fixed_problems, packet_problems
 from chipsim.mapping.constraints import violations
@@ -95,17 +95,26 @@ def placement_problems(
                 f"0 to {machine.endpoints - 1}"
             )
             continue
-        where = machine.endpoint_label(int(endpoint))
-        if endpoint in holder:
-            first = holder[int(endpoint)]
-            yield f"{where} holds both {first!r} and {vertex.name!r}; it has room for one"
-        holder.setdefault(int(endpoint), vertex.name)
-        if vertex.place is not None and endpoint != machine.endpoint_at(*vertex.place):
-            yield f"vertex {vertex.name!r} is on {where} but is fixed at {vertex.place}"
-        elif why := reason(machine, int(endpoint)):
-            yield f"vertex {vertex.name!r} is on {where}, which is dead: {why}; place it elsewhere"
-        elif vertex.place is None and machine.endpoint_kind[endpoint] != EndpointKind.PE:
-            yield f"vertex {vertex.name!r} is on {where}, which is no PE; fix it there or move it"
+        where = int(endpoint)
+        if where in holder:
+            yield (
+                f"{machine.endpoint_label(where)} holds both {holder[where]!r} and "
+                f"{vertex.name!r}; it has room for one"
+            )
+        holder.setdefault(where, vertex.name)
+        if (why := _misplaced(machine, vertex, where)) is not None:
+            yield f"vertex {vertex.name!r} is on {machine.endpoint_label(where)}{why}"
+
+
+def _misplaced(machine: Machine, vertex: Vertex, endpoint: int) -> str | None:
+    """Return why a vertex cannot be on an endpoint, None if it can."""
+    if vertex.place is not None and endpoint != machine.endpoint_at(*vertex.place):
+        return f" but is fixed at {vertex.place}"
+    if why := reason(machine, endpoint):
+        return f", which is dead: {why}; place it elsewhere"
+    if vertex.place is None and machine.endpoint_kind[endpoint] != EndpointKind.PE:
+        return ", which is no PE; fix it there or move it"
+    return None
 
 
 def route_problems(

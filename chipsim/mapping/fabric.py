@@ -58,12 +58,12 @@ class Fabric:
     step: NDArray[np.int16]
     hub: int
 
-    @property
+    @cached_property
     def links(self) -> int:
         """Number of links."""
         return int((self.channel >= 0).sum())
 
-    @property
+    @cached_property
     def first_link(self) -> int:
         """The lowest channel that is a link."""
         return int(self.channel[self.channel >= 0].min())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from math import exp
+from typing import NamedTuple
 
 from chipsim.errors import MappingError, PluginError, did_you_mean
 from chipsim.machine.model import Machine
@@ -11,21 +14,78 @@ from chipsim.mapping.fabric import MOST_SITES, fabric, unreachable
 from chipsim.mapping.placement import multilevel_mix
 from chipsim.mapping.placement.joint import score
 from chipsim.mapping.strategies import Placer
+from chipsim.mapping.tables import make_tables
 from chipsim.mapping.trial import Trial, attempt
 
 BEST = "best"
-OBJECTIVES = ("tree_hops", "max_link_load", "both")
-PLACERS = {
-    "tree_hops": "multilevel_hops",
-    "max_link_load": "multilevel_load",
-    "both": "multilevel_mix",
-}
-"""The placer of each objective; a winner can be run again by its name and seed."""
 
-FALLBACK = ("hilbert", "hilbert_bfs", "rcm", "breadth_first", "sequential")
-"""Tried where a machine is too large for annealing, or falls apart."""
+
+SIMPLE = ("hilbert", "hilbert_bfs", "rcm", "breadth_first", "sequential")
+"""Quick placers: tried where a machine is too large for annealing, or falls apart, and for
+objectives that annealing does not know."""
+
+
+class Objective(NamedTuple):
+    """What ``best`` makes least.
+
+    Attributes
+    ----------
+    placer : str
+        The placer that works towards it; a winner can be run again by its name and seed.
+    figure : callable
+        Returns the figure of a trial, at least 0.
+    simple : tuple of str
+        Quick placers that are tried beside it.
+    """
+
+    placer: str
+    figure: Callable[[Trial], float]
+    simple: tuple[str, ...] = SIMPLE
+
+
+def _total(name: str) -> Callable[[Trial], float]:
+    return lambda trial: float(getattr(trial.metrics.total, name))
+
+
+def _whole(name: str) -> Callable[[Trial], float]:
+    return lambda trial: float(getattr(trial.metrics, name))
+
+
+def _both(trial: Trial) -> float:
+    total = trial.metrics.total
+    return exp(score((total.tree_hops, total.max_link_load), multilevel_mix.GOAL))
+
+
+def _largest_table(trial: Trial) -> float:
+    return max(map(len, make_tables(trial.mapping).values()), default=0)
+
+
+def _energy(trial: Trial) -> float:
+    return sum(trial.metrics.total.energy_nj.values())
+
+
+HOPS, LOAD, MIX = "multilevel_hops", "multilevel_load", "multilevel_mix"
+OBJECTIVES = {
+    "tree_hops": Objective(HOPS, _total("tree_hops"), SIMPLE[:1]),
+    "max_link_load": Objective(LOAD, _total("max_link_load"), SIMPLE[:1]),
+    "both": Objective(MIX, _both, SIMPLE[:1]),
+    "mean_link_load": Objective(HOPS, _total("mean_link_load")),
+    "sd_link_load": Objective(LOAD, _total("sd_link_load")),
+    "tree_links": Objective(HOPS, _whole("tree_links")),
+    "max_depth": Objective(HOPS, _whole("max_depth")),
+    "mean_latency_ns": Objective(HOPS, _total("mean_latency_ns")),
+    "max_latency_ns": Objective(HOPS, _total("max_latency_ns")),
+    "energy_nj": Objective(HOPS, _energy),
+    "table_entries": Objective(MIX, _largest_table),
+}
+"""Objectives by the name of the figure; ``both`` is weighted hops times the fourth root of the
+hottest link's load, ``table_entries`` the largest table before it is minimised."""
 
 ROUTERS = ("ner", "negotiated", "ldf", "default")
+
+FALLS_BEHIND = 1.2
+"""A placement of which the first router makes so many times the least objective is not routed by
+the others: what they gain on it they gain on the best one too."""
 
 
 def find(
@@ -43,12 +103,12 @@ def find(
     application : Application
     machine : Machine
     placer, router : str
-        Strategies by name; ``best`` places in two levels for the objective (:data:`PLACERS`) and
-        along the Hilbert curve, and routes by all of :data:`ROUTERS`.
+        Strategies by name; ``best`` places in two levels for the objective and along the Hilbert
+        curve (for what annealing does not know, by all of :data:`SIMPLE`), and routes by all of
+        :data:`ROUTERS`.
     seed : int
     objective : str
-        One of :data:`OBJECTIVES`; the other figure decides between equals, then the order of
-        trials. ``both`` is the logarithm of hops plus a quarter of that of load.
+        One of :data:`OBJECTIVES`; of equals the one with the fewest weighted hops, then the first.
 
     Returns
     -------
@@ -65,51 +125,49 @@ def find(
 
     Notes
     -----
-    Every placer is run once and its placement routed by every router: O(sum of the placers +
-    placers x sum of the routers). Where the machine is too large for annealing, or falls apart,
-    :data:`FALLBACK` is tried instead.
+    Every placer is run once and its placement routed by the first router; those within
+    :data:`FALLS_BEHIND` of the best are routed by the others too: O(sum of the placers + placers x
+    sum of the routers). Where the machine is too large for annealing, or falls apart,
+    :data:`SIMPLE` is tried alone.
     """
     if objective not in OBJECTIVES:
         raise PluginError(f"unknown objective {objective!r}{did_you_mean(objective, OBJECTIVES)}")
+    goal = OBJECTIVES[objective]
+    figure = goal.figure
     routers = ROUTERS if router == BEST else (router,)
-    every = _placed(application, machine, placer, routers[0], seed, objective)
+    every = _placed(application, machine, placer, routers[0], seed, goal)
+    most = FALLS_BEHIND * min(map(figure, every))
     every += [
         attempt(application, machine, first.mapping.placer, name, seed, _again(first))
         for first in every
+        if figure(first) <= most
         for name in routers[1:]
     ]
     return replace(
-        _least(every, objective),
+        min(every, key=lambda trial: (figure(trial), trial.metrics.total.tree_hops)),
         place_s=sum(trial.place_s for trial in every),
         route_s=sum(trial.route_s for trial in every),
     )
 
 
 def _placed(
-    application: Application, machine: Machine, placer: str, router: str, seed: int, objective: str
+    application: Application, machine: Machine, placer: str, router: str, seed: int, goal: Objective
 ) -> list[Trial]:
+    def by(*names: str) -> list[Trial]:
+        return [attempt(application, machine, name, router, seed) for name in names]
+
     if placer != BEST:
-        return [attempt(application, machine, placer, router, seed)]
-    simple = attempt(application, machine, FALLBACK[0], router, seed)
+        return by(placer)
+    simple = by(*goal.simple)
     known = fabric(machine)
     if known.sites <= MOST_SITES and not unreachable(known.distance):
         try:
-            return [simple, attempt(application, machine, PLACERS[objective], router, seed)]
+            return simple + by(goal.placer)
         except MappingError:  # too large for annealing
             pass
-    return [simple, *(attempt(application, machine, n, router, seed) for n in FALLBACK[1:])]
+    return simple + by(*SIMPLE[len(simple) :])
 
 
 def _again(trial: Trial) -> Placer:
     """Return a placer that gives a trial's placement once more."""
     return lambda application, machine, rng: trial.mapping.placement
-
-
-def _least(trials: list[Trial], objective: str) -> Trial:
-    def cost(trial: Trial) -> tuple[float, float]:
-        hops, load = trial.metrics.total.tree_hops, trial.metrics.total.max_link_load
-        if objective == "both":
-            return score((hops, load), multilevel_mix.GOAL), hops
-        return (hops, load) if objective == "tree_hops" else (load, hops)
-
-    return min(trials, key=cost)

@@ -100,7 +100,9 @@ def test_strategies_are_listed_with_their_complexity(capsys: pytest.CaptureFixtu
     assert text.startswith("placers\n") and "\n  ner  " in text
 
 
-@pytest.mark.parametrize("objective", ["tree_hops", "max_link_load"])
+@pytest.mark.parametrize(
+    "objective", ["tree_hops", "max_link_load", "sd_link_load", "max_depth", "table_entries"]
+)
 def test_best_is_no_worse_than_any_of_its_portfolio(
     capsys: pytest.CaptureFixture[str], objective: str
 ) -> None:

@@ -156,7 +156,9 @@ def anneal(
 
     The first ``samples`` swaps are tried and undone; their spread sets the first temperature,
     ``heat`` times the standard deviation of the changes of cost. ``batches`` batches of ``moves``
-    follow, cooling evenly to ``cold`` times that deviation, or until ``most_work`` is done.
+    follow, cooling evenly to ``cold`` times that deviation. Where they would take more than
+    ``most_work``, judged by the samples, batches have fewer moves: a cooling that is cut off while
+    hot is worth little.
     ``figures``: hops at the beginning (then at the end), best cost, accepted moves, tried moves.
     """
     slots = len(state.holder)
@@ -168,7 +170,8 @@ def anneal(
     total, squares = 0.0, 0.0
     temperature, factor = 0.0, 1.0
     done, valid, accepted, misses, batch = 0, 0, 0, 0, 0
-    while batch < batches and work.stamps[2] < most_work and misses < 1000 * samples:
+    begun = work.stamps[2]
+    while batch < batches and work.stamps[2] < 2 * most_work and misses < 1000 * samples:
         a = random_below(random, slots)
         b = -1
         if state.holder[a] >= 0 and random_below(random, 3) > 0:
@@ -197,6 +200,9 @@ def anneal(
                 sigma = np.sqrt(max(0.0, squares / samples - mean * mean))
                 temperature = heat * sigma
                 factor = (cold / heat) ** (1.0 / max(1, batches - 1))
+                each = (work.stamps[2] - begun) / samples
+                moves = max(1, min(moves, int(most_work / (each * batches))))
+                done = 0
             continue
         draw = (random_below(random, 1 << 40) + 0.5) / (1 << 40)
         if delta <= 0.0 or (temperature > 0.0 and draw < np.exp(-delta / temperature)):

@@ -19,10 +19,9 @@ from chipsim.mapping.application import Application, Name
 from chipsim.mapping.fabric import fabric, unreachable
 from chipsim.mapping.placement import hilbert, hilbert_bfs, rcm, sequential
 from chipsim.mapping.placement.joint import score
-from chipsim.mapping.placement.swaps import Goal, Schedule, swaps
+from chipsim.mapping.placement.swaps import Goal, swaps
 
 STARTS = (hilbert.place, hilbert_bfs.place, rcm.place, sequential.place)
-SCHEDULE = Schedule(heat=1.0, cold=1e-3, batches=60, effort=1.0, work=300_000_000)
 
 
 def place(application: Application, machine: Machine, rng: np.random.Generator) -> dict[Name, int]:
@@ -64,4 +63,4 @@ def place_for(
         return starts[0]
     found = swaps(application, machine)
     begun = min(starts, key=lambda start: score(found.cost(start), goal))
-    return found.anneal(begun, rng, goal, SCHEDULE)
+    return found.anneal(begun, rng, goal)

@@ -2,7 +2,8 @@
 
 Clusters come from the application's own order (layered nets, replicas) and from recursive
 bisection polished by connectivity (graphs in no order), with and without spare room; they are
-placed by annealing of exact trees and link loads, and the best one is refined vertex by vertex.
+placed along the Hilbert curve or by traffic times distance, then by annealing of exact trees and
+link loads, and the best one is refined vertex by vertex.
 What a graph is called or how large it is plays no part.
 """
 
@@ -17,9 +18,10 @@ from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.fabric import fabric, unreachable
 from chipsim.mapping.placement import hilbert
+from chipsim.mapping.placement.assignment import assigned
 from chipsim.mapping.placement.clusters import clustered, coarse, polished
 from chipsim.mapping.placement.curve import hilbert_sites
-from chipsim.mapping.placement.swaps import Board, Goal, Schedule, Swaps, swaps
+from chipsim.mapping.placement.swaps import FULL, Board, Goal, Schedule, Swaps, swaps
 
 I32 = NDArray[np.int32]
 
@@ -30,9 +32,24 @@ SEEDS = 2
 KEPT = 2
 """Candidates that are placed with more effort."""
 
-QUICK = Schedule(1.0, 1e-3, 40, 1.0, 40_000_000)
-LONG = Schedule(1.0, 1e-3, 60, 4.0, 150_000_000)
-FINE = Schedule(0.01, 3e-4, 30, 0.3, 90_000_000)
+QUICK = Schedule(1.0, 1e-3, 30, 0.5, 8_000_000)
+LONG = Schedule(1.0, 1e-3, 60, 4.0, 50_000_000)
+FINE = Schedule(0.01, 3e-4, 30, 1.0, 40_000_000)
+SHARES = {QUICK: (0.03, 200_000), LONG: (0.5, 2_000_000), FINE: (0.3, 1_500_000)}
+"""How much of the work of one annealing of single vertices each may do, and what it may do in any
+case (below a second): with up to nine quick runs and two long ones all of it is at most 1.6 times
+that work."""
+
+
+HOPELESS = 0.7
+"""Clusters that are begun with a logarithmic cost so much above the least are not annealed: those
+of an order that means nothing have ten times the hops."""
+
+HURRIED = 2.0
+WARM = 0.1
+"""A run that may do less than 1 / HURRIED of its schedule begins at this heat."""
+
+MUCH = 1 << 60
 
 
 @dataclass(frozen=True)
@@ -90,17 +107,22 @@ def place_for(
     if len(movable) < 2 or not len(known.board.groups.way):
         return begun
     ends = [holder]
+    quick, long, fine = _schedules(known, holder, rng)
+    found = [_on_sites(known, part, count, goal) for part, count in _parts(known, movable, rng)]
+    least = min((candidate.cost for candidate in found), default=0.0)
     found = [
-        _on_sites(known, part, count, rng, goal) for part, count in _parts(known, movable, rng)
+        _again(candidate, rng, goal, quick)
+        for candidate in found
+        if candidate.cost <= least + HOPELESS
     ]
     found.sort(key=lambda candidate: candidate.cost)
     unlike = {round(candidate.cost, 9): candidate for candidate in reversed(found)}
     kept = sorted(unlike.values(), key=lambda candidate: candidate.cost)[:KEPT]
-    found = [_again(candidate, rng, goal) for candidate in kept]
+    found = [_again(candidate, rng, goal, long) for candidate in kept]
     if found:
         ends.append(_spread(known, min(found, key=lambda candidate: candidate.cost)))
     best = min(ends, key=lambda held: score(known.board.cost(held), goal))
-    return known.placement(known.board.anneal(best, rng, goal, FINE), begun)
+    return known.placement(known.board.anneal(best, rng, goal, fine), begun)
 
 
 def score(figures: tuple[float, float], goal: Goal) -> float:
@@ -134,7 +156,7 @@ def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I
         for seed in range(SEEDS):
             part = clustered(known.board.groups, movable.tolist(), room, seed)
             if np.bincount(part[movable], minlength=count).max() <= size:
-                tries.append(polished(known.board.groups, part, room, rng, 120.0, 1.5))
+                tries.append(polished(known.board.groups, part, room, rng, 200.0, 1.5))
         tries.sort(key=lambda item: item[1])
         # Regular graphs come out alike from every seed: what is no better is not placed again.
         kept = {cost: part for part, cost in reversed(tries[:2])}
@@ -142,10 +164,17 @@ def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I
     return found
 
 
-def _on_sites(
-    known: Swaps, part: I32, count: int, rng: np.random.Generator, goal: Goal
-) -> Candidate:
-    """Place clusters along the Hilbert curve and anneal."""
+def _schedules(known: Swaps, holder: I32, rng: np.random.Generator) -> list[Schedule]:
+    """Return the three schedules, with no more work than their shares of one annealing."""
+    whole = known.board.work_of(holder, rng, FULL)
+    return [
+        schedule._replace(work=min(schedule.work, max(least, int(share * whole))))
+        for schedule, (share, least) in SHARES.items()
+    ]
+
+
+def _on_sites(known: Swaps, part: I32, count: int, goal: Goal) -> Candidate:
+    """Place clusters along the Hilbert curve, or by traffic times distance if that is better."""
     _, sites = _room(known)
     still = np.flatnonzero(part < 0)
     number = part.copy()
@@ -158,12 +187,18 @@ def _on_sites(
     order = [slot[s] for s in hilbert_sites(known.board.known.machine) if s in slot]
     holder = np.full(len(sites), -1, dtype=np.int32)
     holder[order[:count]] = np.arange(count)
-    return _again(Candidate(0.0, part, board, holder), rng, goal, QUICK)
+    other = assigned(groups, holder, sites, board.known.distance, fixed)
+    costs = [score(board.cost(held), goal) for held in (holder, other)]
+    best = holder if costs[0] <= costs[1] else other
+    return Candidate(min(costs), part, board, best)
 
 
 def _again(
-    candidate: Candidate, rng: np.random.Generator, goal: Goal, schedule: Schedule = LONG
+    candidate: Candidate, rng: np.random.Generator, goal: Goal, schedule: Schedule
 ) -> Candidate:
+    full = candidate.board.work_of(candidate.holder, rng, schedule._replace(work=MUCH))
+    if full > HURRIED * schedule.work:  # too short to cool from hot: refine what there is
+        schedule = schedule._replace(heat=WARM)
     held = candidate.board.anneal(candidate.holder, rng, goal, schedule)
     cost = score(candidate.board.cost(held), goal)
     return Candidate(cost, candidate.part, candidate.board, held)

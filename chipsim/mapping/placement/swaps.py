@@ -53,11 +53,12 @@ class Schedule(NamedTuple):
     cold: float = 1e-3
     batches: int = 60
     effort: float = 1.0
-    work: int = 400_000_000
+    work: int = 300_000_000
 
 
 HOPS = Goal()
 FULL = Schedule()
+"""One annealing of single vertices."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,29 @@ class Board:
         """Return what slots hold after annealing: never of a greater cost."""
         if len(self.slot_site) < 2 or not len(self.groups.way):
             return holder
+        return self._anneal(holder, rng, goal, schedule)[0]
+
+    def work_of(
+        self, holder: NDArray[np.int32], rng: np.random.Generator, schedule: Schedule
+    ) -> float:
+        """Return the work that annealing by a schedule would do, from a sample of moves."""
+        short = schedule._replace(batches=1, effort=0.0)
+        _, done = self._anneal(holder, rng, HOPS, short)
+        each = done / (SAMPLES + self._moves(short))
+        return min(schedule.work, each * schedule.batches * self._moves(schedule))
+
+    def _moves(self, schedule: Schedule) -> int:
+        return max(24, int(schedule.effort * len(self.fixed) ** 1.33))
+
+    def _anneal(
+        self, holder: NDArray[np.int32], rng: np.random.Generator, goal: Goal, schedule: Schedule
+    ) -> tuple[NDArray[np.int32], int]:
+        """Return what slots hold after annealing, and the work done."""
         state, work, hops = self.state(holder)
+        begun = int(work.stamps[2])
         figures = np.array([hops, 0.0, 0.0, 0.0])
         anneal(
-            max(64, round(schedule.effort * len(self.fixed) ** 1.33)),
+            self._moves(schedule),
             schedule.batches,
             SAMPLES,
             schedule.heat,
@@ -121,7 +141,7 @@ class Board:
             work,
             figures,
         )
-        return state.holder
+        return state.holder, int(work.stamps[2]) - begun
 
 
 @dataclass(frozen=True)
