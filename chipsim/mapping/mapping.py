@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as TypingMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chipsim import seeds
+from chipsim.machine.lut import Plan
 from chipsim.machine.model import Machine
+from chipsim.machine.programmed import program
 from chipsim.mapping import budget, strategies
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.check import check
+from chipsim.mapping.check_lookup import check_lookup
 from chipsim.mapping.keys import KeyBlock, allocate_keys, give_keys
 from chipsim.mapping.placement.repair import repaired
-from chipsim.mapping.strategies import NetRoutes, Placer, Router
+from chipsim.mapping.strategies import NetRoutes, Placer, ProgrammedRoutes, Router
 
 if TYPE_CHECKING:
     from chipsim.mapping.metrics import Metrics
@@ -43,6 +47,9 @@ class Mapping:
     tables : dict of node to RouterTable, optional
         Routing tables that a run is to use, for example minimised ones (:meth:`with_tables`);
         None for those that follow from routes and keys. Not looked at when mappings are compared.
+    plans : dict of int to Plan
+        Look-up tables that a router wrote (:mod:`chipsim.machine.programmed`), by chip; ``machine``
+        has them. Routes follow from them, so they are not looked at when mappings are compared.
     """
 
     application: Application
@@ -54,6 +61,7 @@ class Mapping:
     router: str = ""
     seed: int = 0
     tables: Tables | None = field(default=None, compare=False)
+    plans: dict[int, Plan] = field(default_factory=dict, compare=False)
 
     def with_tables(self, minimise: str | None = "best", target: int | None = None) -> Mapping:
         """Return this mapping with routing tables, minimised and checked.
@@ -182,7 +190,10 @@ def map_application(
     check(application, machine, placement, None, first, by=who)
     blocks = give_keys(keys, application, placement, machine)
     routes = route(application, placement, machine, seeds.rng(seed, "mapping", "route"))
+    machine, plans = programmed(machine, routes)
     who = f"placer {by[0]!r}, router {by[1]!r}"
+    if plans:
+        check_lookup(machine, plans, by=who)
     check(application, machine, placement, routes, blocks, by=who)
     return Mapping(
         application,
@@ -192,7 +203,23 @@ def map_application(
         blocks,
         *by,
         seed,
+        plans=plans,
     )
+
+
+def programmed(
+    machine: Machine, routes: TypingMapping[Name, NetRoutes]
+) -> tuple[Machine, dict[int, Plan]]:
+    """Return the machine that a router's routes are for, and the look-up tables that it wrote.
+
+    Raises
+    ------
+    MachineError
+        If it wrote tables for chips that do not exist or routers that have none.
+    """
+    if not isinstance(routes, ProgrammedRoutes) or not routes.plans:
+        return machine, {}
+    return program(machine, routes.plans), dict(routes.plans)
 
 
 def _name(strategy: str | Callable[..., Any]) -> str:

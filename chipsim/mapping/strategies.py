@@ -12,6 +12,7 @@ import numpy as np
 
 from chipsim import registry
 from chipsim.errors import PluginError, did_you_mean
+from chipsim.machine.lut import Plan
 from chipsim.machine.model import Machine
 from chipsim.machine.route import Route
 from chipsim.mapping.application import Application, Name
@@ -30,6 +31,23 @@ Router: TypeAlias = Callable[
     [Application, Mapping[Name, int], Machine, np.random.Generator], dict[Name, NetRoutes]
 ]
 """``route(application, placement, machine, rng)`` returns the routes of every net."""
+
+
+class ProgrammedRoutes(dict[Name, NetRoutes]):
+    """What a router returns that writes look-up tables as well: routes, and the tables they take.
+
+    Parameters
+    ----------
+    routes : mapping of net name to tuple of Route
+        On the machine that :func:`chipsim.machine.programmed.program` gives for ``plans``.
+    plans : mapping of int to Plan
+        By chip; chips that are not named keep their tables.
+    """
+
+    def __init__(self, routes: Mapping[Name, NetRoutes], plans: Mapping[int, Plan]) -> None:
+        super().__init__(routes)
+        self.plans = dict(plans)
+
 
 Partitioner: TypeAlias = "Callable[[Neurons, Limits, np.random.Generator], Parts]"
 """``partition(neurons, limits, rng)`` returns the part of every neuron."""
@@ -67,6 +85,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "router": {
         "default": "chipsim.mapping.routing.default:route",
         "ldf": "chipsim.mapping.routing.ldf:route",
+        "lut_balanced": "chipsim.mapping.routing.lut_balanced:route",
         "negotiated": "chipsim.mapping.routing.negotiated:route",
         "ner": "chipsim.mapping.routing.ner:route",
         "shortest_path_tree": "chipsim.mapping.routing.shortest_path_tree:route",
