@@ -37,6 +37,8 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Write look-up tables that cool the hottest channel of a chip; trees between chips as ``ner``.
 
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in and comes out.
+
     Notes
     -----
     O(chips with traffic x starts x routers**2 x channels), with 33 starts: some seconds a chip.
