@@ -200,9 +200,12 @@ def _strategy_problems(section: object) -> Iterator[str]:
     from chipsim.mapping import strategies
     from chipsim.mapping.own import from_file, is_path
 
+    given = section if isinstance(section, Mapping) else {}
+    if given.get("file") is not None and given.get("router") is not None:
+        yield "mapping.router: the mapping of mapping.file has its routes; leave one of the two out"
     stages: tuple[strategies.Stage, ...] = ("placer", "router")
     for stage in stages:
-        name = section.get(stage) if isinstance(section, Mapping) else None
+        name = given.get(stage)
         if not isinstance(name, str) or not name:
             continue  # the schema has said so
         known = strategies.names(stage)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chipsim import seeds
+from chipsim.errors import MappingError
 from chipsim.machine.lut import Plan
 from chipsim.machine.model import Machine
 from chipsim.machine.programmed import program
@@ -194,6 +195,10 @@ def map_application(
     who = f"placer {by[0]!r}, router {by[1]!r}"
     if plans:
         check_lookup(machine, plans, by=who)
+    returned: object = routes  # a plug-in may return anything
+    if not isinstance(returned, TypingMapping):
+        wrong = f"the routes are {routes!r:.60}; expected a dict of net name to a tuple of Route"
+        raise MappingError(f"mapping of application {application.name!r} ({who})", [wrong])
     check(application, machine, placement, routes, blocks, by=who)
     return Mapping(
         application,
@@ -225,4 +230,5 @@ def programmed(
 def _name(strategy: str | Callable[..., Any]) -> str:
     if isinstance(strategy, str):
         return strategy
-    return f"{getattr(strategy, '__module__', '?')}:{getattr(strategy, '__qualname__', '?')}"
+    module, name = (getattr(strategy, of, "?") for of in ("__module__", "__qualname__"))
+    return f"{module}:{name}" if module else str(name)

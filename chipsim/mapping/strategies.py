@@ -34,9 +34,9 @@ class Router(Protocol):
     A router's own docstring says in its first line what its routes are, and in its notes what they
     cost (the first ``O(...)`` is what lists show), which of several equal ones it takes, and
     whether it draws from ``rng``: where it says nothing of that, its result is the same for every
-    seed. Those that build trees (:func:`chipsim.mapping.routing.trees.route_by`) give a net the routes of
-    ``default`` where the machine leaves no choice: DMA, other packets than multicast, and routers
-    that find their outputs by themselves.
+    seed. Those that build trees (:func:`chipsim.mapping.routing.trees.route_by`) give a net the
+    routes of ``default`` where the machine leaves no choice: DMA, other packets than multicast, and
+    routers that find their outputs by themselves.
     """
 
     def __call__(
