@@ -247,6 +247,7 @@ class TrainingRun:
                 transport=values.mapping.transport,
                 network=values.network.model,
                 placer=values.mapping.placer,
+                router=values.mapping.router or "default",
                 mapping_file=values.mapping.file or "",
                 chips=values.mapping.chips,
                 seed=seed,

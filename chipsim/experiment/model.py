@@ -80,11 +80,13 @@ class MappingSection(Section):
     """Where programs go and how their packets travel."""
 
     placer: Annotated[str, Field(min_length=1)]
-    """Placement strategy."""
+    """Placement strategy, by name or FILE.py:FUNCTION (chipsim strategies lists them)."""
     transport: Literal["noc_direct", "router_multicast"]
     """noc_direct: a NoC packet per destination, sent by software; router_multicast."""
     file: Annotated[str, Field(min_length=1)] | None = None
     """Take placement, routes and keys from this mapping.json (chipsim map EXPERIMENT --out)."""
+    router: Annotated[str, Field(min_length=1)] | None = None
+    """Routing strategy, as for the placer; each net by its transport (default) if not given."""
     chips: Count | None = None
     """Chips over which the placer spread shares the replicas out; all of the machine's."""
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from chipsim.errors import ChipsimError, ExperimentError, ProblemsError, did_you_mean
+from chipsim.errors import (
+    ChipsimError,
+    ExperimentError,
+    PluginError,
+    ProblemsError,
+    did_you_mean,
+)
 from chipsim.experiment.kinds import KIND_KEY, Experiment, ExperimentKind, find_kind, names
 from chipsim.experiment.model import NAME_MAX, ExperimentModel, flatten
 from chipsim.experiment.problems import merged, sentences, set_path, shown
@@ -51,7 +57,7 @@ def resolve(
             problems.append(f"--set {path}: {wrong}")
     values, found = _validated(kind.model, document)
     found += _machine_problems(document.get("machine"))
-    found += _placer_problems(document.get("mapping"))
+    found += _strategy_problems(document.get("mapping"))
     problems += [f"{_origin(problem, given, in_file, seed)}{problem}" for problem in found]
     if problems or values is None:
         raise ExperimentError(subject, problems)
@@ -189,11 +195,24 @@ def _load_problem(name: str, settings: Mapping[str, object]) -> ChipsimError | N
     return None
 
 
-def _placer_problems(section: object) -> list[str]:
-    name = section.get("placer") if isinstance(section, Mapping) else None
-    if not isinstance(name, str) or not name:
-        return []  # the schema has said so
+def _strategy_problems(section: object) -> Iterator[str]:
+    """Yield what is wrong with the names of placer and router."""
     from chipsim.mapping import strategies
+    from chipsim.mapping.own import from_file, is_path
 
-    known = strategies.names("placer")
-    return [] if name in known else [f"mapping.placer: unknown {name!r}{did_you_mean(name, known)}"]
+    given = section if isinstance(section, Mapping) else {}
+    if given.get("file") is not None and given.get("router") is not None:
+        yield "mapping.router: the mapping of mapping.file has its routes; leave one of the two out"
+    stages: tuple[strategies.Stage, ...] = ("placer", "router")
+    for stage in stages:
+        name = given.get(stage)
+        if not isinstance(name, str) or not name:
+            continue  # the schema has said so
+        known = strategies.names(stage)
+        if is_path(name):
+            try:
+                from_file(name, stage)
+            except PluginError as error:
+                yield f"mapping.{stage}: {error}"
+        elif name not in known:
+            yield f"mapping.{stage}: unknown {name!r}{did_you_mean(name, known)}"

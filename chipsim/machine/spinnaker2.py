@@ -8,6 +8,7 @@ the QPEs, four each.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -176,22 +177,47 @@ def _wound(machine: Machine, chip: _Chip, template: Template) -> Machine:
         machine.description,
         lambda: faults.Ground(chips.layout, floor.qpes, count, faults.tiles_of(floor.routers)),
     )
-    tables, start = [machine.lut], chips.lut_start.copy()
     lost: list[tuple[int, int, int]] = []
-    height = 0 if machine.lut is None else len(machine.lut)
+    plans: dict[int, Plan | None] = {}
     for number in found.wounded():
         rest, cut_off = floor.without(*found.on_chip(number))
         lost += [(number, *tile) for tile in cut_off]
-        lut = chip.lut(synthesise(rest, turns_of(chip.description)) if rest.ports else None)
+        plans[number] = synthesise(rest, turns_of(chip.description)) if rest.ports else None
+    machine = _planned(machine, chip, template, plans)
+    return wounds.apply(machine, replace(found, cut_off=tuple(lost)))
+
+
+def with_plans(machine: Machine, plans: Mapping[int, Plan]) -> Machine:
+    """Return a machine of this module whose routers on some chips go by other plans.
+
+    Notes
+    -----
+    Plans are for the chips' live parts (``Floor.without``). Chips that are not named keep what they
+    have. O(chips named × nodes of a chip × tiles).
+    """
+    chip = _Chip(machine.description)
+    return _planned(machine, chip, chip.build(), plans)
+
+
+def _planned(
+    machine: Machine, chip: _Chip, template: Template, plans: Mapping[int, Plan | None]
+) -> Machine:
+    """Return the machine with look-up tables by these plans; None: of a chip without any way."""
+    chips = machine.chips
+    assert chips is not None
+    tables, start = [machine.lut], chips.lut_start.copy()
+    height = 0 if machine.lut is None else len(machine.lut)
+    for number, plan in sorted(plans.items()):
+        lut = chip.lut(plan)
         tables.append(lut if chips.host[number] >= 0 else stamp.without_host(template, lut))
         start[number] = height
         height += len(lut)
     if len(chips) == 1 and len(tables) > 1:
-        machine = replace(machine, lut=tables[1])
-    elif len(tables) > 1:
+        return replace(machine, lut=tables[1])
+    if len(tables) > 1:
         lut = np.concatenate([table for table in tables if table is not None])
-        machine = replace(machine, lut=lut, chips=replace(chips, lut_start=start))
-    return wounds.apply(machine, replace(found, cut_off=tuple(lost)))
+        return replace(machine, lut=lut, chips=replace(chips, lut_start=start))
+    return machine
 
 
 class _Chip:

@@ -16,9 +16,12 @@ import numpy as np
 
 from chipsim.errors import MappingError
 from chipsim.machine.model import Machine
+from chipsim.machine.programmed import program
 from chipsim.machine.route import Branch, Route
+from chipsim.mapping import lookup_files
 from chipsim.mapping.application import Application, Net, Vertex
 from chipsim.mapping.check import check
+from chipsim.mapping.check_lookup import check_lookup
 from chipsim.mapping.check_tables import check_tables
 from chipsim.mapping.keys import KeyBlock
 from chipsim.mapping.mapping import Mapping
@@ -93,6 +96,7 @@ def to_json(mapping: Mapping) -> dict[str, Any]:
             for name, rs in mapping.routes.items()
         ],
         "tables": [_table_json(table) for table in (mapping.tables or {}).values()],
+        "lookup": lookup_files.to_json(machine, mapping.plans),
     }
 
 
@@ -116,6 +120,8 @@ def write(mapping: Mapping, path: str | Path) -> None:
     lines += [*_rows("placement", document["placement"]), ","]
     lines += [*_rows("routes", document["routes"]), ","]
     lines += _rows("tables", document["tables"])
+    if document["lookup"]:
+        lines += [",", *_rows("lookup", document["lookup"])]
     Path(path).write_text("\n".join(["{", *lines, "}", ""]), encoding="utf-8")
 
 
@@ -184,6 +190,10 @@ def _bound(
     keys = {row["net"]: KeyBlock(*map(int, row["keys"])) for row in document["routes"]}
     rows = {int(row["node"]): row["entries"] for row in document.get("tables", [])}
     tables = {node: _table(machine, node, entries) for node, entries in rows.items()} or None
+    plans = lookup_files.from_json(machine, document.get("lookup", []))
+    if plans:
+        machine = program(machine, plans)
+        check_lookup(machine, plans, by=f"from {path}")
     check(bound, machine, placement, routes, keys, by=f"from {path}")
     if tables is not None:
         check_tables(bound, machine, placement, routes, keys, tables, by=f"from {path}")
@@ -197,6 +207,7 @@ def _bound(
         str(document["router"]),
         int(document["seed"]),
         tables=tables,
+        plans=plans,
     )
 
 

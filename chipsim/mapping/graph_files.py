@@ -280,8 +280,9 @@ def _edge_nets(
 ) -> list[Net]:
     unequal = [name for name, sinks in out.items() if len(set(sinks.values())) > 1]
     if unequal and edges is None:
+        have = "1 vertex has" if len(unequal) == 1 else f"{len(unequal)} vertices have"
         problems.append(
-            f"{len(unequal)} vertices have out-edges of several weights, {unequal[0]!r} first; say "
+            f"{have} out-edges of several weights, {unequal[0]!r} first; say "
             "--edges multicast-max (one net per vertex, the greatest weight) or --edges 2pin "
             "(one net per edge)"
         )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as TypingMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chipsim import seeds
+from chipsim.errors import MappingError
+from chipsim.machine.lut import Plan
 from chipsim.machine.model import Machine
+from chipsim.machine.programmed import program
 from chipsim.mapping import budget, strategies
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.check import check
+from chipsim.mapping.check_lookup import check_lookup
 from chipsim.mapping.keys import KeyBlock, allocate_keys, give_keys
 from chipsim.mapping.placement.repair import repaired
-from chipsim.mapping.strategies import NetRoutes, Placer, Router
+from chipsim.mapping.strategies import NetRoutes, Placer, ProgrammedRoutes, Router
 
 if TYPE_CHECKING:
     from chipsim.mapping.chip_tables import ChipTables
@@ -47,6 +52,9 @@ class Mapping:
     chip_tables : ChipTables, optional
         Tables of chips for core-to-core packets; None for shortest ways. Neither compared nor
         written to files.
+    plans : dict of int to Plan
+        Look-up tables that a router wrote (:mod:`chipsim.machine.programmed`), by chip; ``machine``
+        has them. Routes follow from them, so they are not looked at when mappings are compared.
     """
 
     application: Application
@@ -59,6 +67,7 @@ class Mapping:
     seed: int = 0
     tables: Tables | None = field(default=None, compare=False)
     chip_tables: ChipTables | None = field(default=None, compare=False)
+    plans: dict[int, Plan] = field(default_factory=dict, compare=False)
 
     def with_tables(self, minimise: str | None = "best", target: int | None = None) -> Mapping:
         """Return this mapping with routing tables, minimised and checked.
@@ -187,7 +196,14 @@ def map_application(
     check(application, machine, placement, None, first, by=who)
     blocks = give_keys(keys, application, placement, machine)
     routes = route(application, placement, machine, seeds.rng(seed, "mapping", "route"))
+    machine, plans = programmed(machine, routes)
     who = f"placer {by[0]!r}, router {by[1]!r}"
+    if plans:
+        check_lookup(machine, plans, by=who)
+    returned: object = routes  # a plug-in may return anything
+    if not isinstance(returned, TypingMapping):
+        wrong = f"the routes are {routes!r:.60}; expected a dict of net name to a tuple of Route"
+        raise MappingError(f"mapping of application {application.name!r} ({who})", [wrong])
     check(application, machine, placement, routes, blocks, by=who)
     return Mapping(
         application,
@@ -197,10 +213,27 @@ def map_application(
         blocks,
         *by,
         seed,
+        plans=plans,
     )
+
+
+def programmed(
+    machine: Machine, routes: TypingMapping[Name, NetRoutes]
+) -> tuple[Machine, dict[int, Plan]]:
+    """Return the machine that a router's routes are for, and the look-up tables that it wrote.
+
+    Raises
+    ------
+    MachineError
+        If it wrote tables for chips that do not exist or routers that have none.
+    """
+    if not isinstance(routes, ProgrammedRoutes) or not routes.plans:
+        return machine, {}
+    return program(machine, routes.plans), dict(routes.plans)
 
 
 def _name(strategy: str | Callable[..., Any]) -> str:
     if isinstance(strategy, str):
         return strategy
-    return f"{getattr(strategy, '__module__', '?')}:{getattr(strategy, '__qualname__', '?')}"
+    module, name = (getattr(strategy, of, "?") for of in ("__module__", "__qualname__"))
+    return f"{module}:{name}" if module else str(name)

@@ -135,6 +135,16 @@ def channel_load(
     return _load(mapping, walked(mapping), _weights(mapping, phase, kind))
 
 
+def link_load(mapping: Mapping) -> NDArray[np.float64]:
+    """Return the load that ``max_link_load`` is the maximum of, float64 of shape (channels,).
+
+    Packets per tick on links, 0 elsewhere: a chip link's frame or symbol is no packet, so flits
+    count by those of a packet without payload.
+    """
+    machine = mapping.machine
+    return _on_links(machine, channel_load(mapping), links(machine))
+
+
 def measure(mapping: Mapping) -> Metrics:
     """Compute the static figures of a mapping.
 
@@ -213,6 +223,15 @@ def _weights(mapping: Mapping, phase: str | None, kind: str | None) -> NDArray[n
     return np.array(chosen, dtype=np.float64)
 
 
+def _on_links(
+    machine: Machine, every: NDArray[np.float64], is_link: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return a load in flits as packets without payload on links, 0 elsewhere."""
+    shortest = [cls.flits[min(cls.flits)] for cls in machine.classes]
+    unit = np.array(shortest, dtype=np.float64)[machine.channel_class]
+    return np.where(is_link, every / unit, 0.0)
+
+
 def _total(values: NDArray[np.float64]) -> float:
     """Return a sum, term by term: the same whatever the length of the processor's vectors."""
     return float(np.cumsum(values)[-1]) if len(values) else 0.0
@@ -228,10 +247,7 @@ def _flow(
     mapping: Mapping, way: Walked, is_link: NDArray[np.bool_], weight: NDArray[np.float64]
 ) -> Flow:
     every = _load(mapping, way, weight)
-    # A chip link's frame or symbol is no packet: loads count in packets without payload.
-    shortest = [cls.flits[min(cls.flits)] for cls in mapping.machine.classes]
-    unit = np.array(shortest, dtype=np.float64)[mapping.machine.channel_class]
-    load = np.where(is_link, every / unit, 0.0)
+    load = _on_links(mapping.machine, every, is_link)
     on_links = load[is_link]
     copy = weight[way.leaf_net]
     packets, copies = _total(weight * way.routes), _total(copy)

@@ -6,12 +6,13 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast, get_args
 
 import numpy as np
 
 from chipsim import registry
 from chipsim.errors import PluginError, did_you_mean
+from chipsim.machine.lut import Plan
 from chipsim.machine.model import Machine
 from chipsim.machine.route import Route
 from chipsim.mapping.application import Application, Name
@@ -26,10 +27,66 @@ NetRoutes: TypeAlias = tuple[Route, ...]
 Placer: TypeAlias = Callable[[Application, Machine, np.random.Generator], dict[Name, int]]
 """``place(application, machine, rng)`` returns the endpoint of every vertex."""
 
-Router: TypeAlias = Callable[
-    [Application, Mapping[Name, int], Machine, np.random.Generator], dict[Name, NetRoutes]
-]
-"""``route(application, placement, machine, rng)`` returns the routes of every net."""
+
+class Router(Protocol):
+    """Routes every net of a placed application; what all routers have in common is said here.
+
+    A router's own docstring says in its first line what its routes are, and in its notes what they
+    cost (the first ``O(...)`` is what lists show), which of several equal ones it takes, and
+    whether it draws from ``rng``: where it says nothing of that, its result is the same for every
+    seed. Those that build trees (:func:`chipsim.mapping.routing.trees.route_by`) give a net the
+    routes of ``default`` where the machine leaves no choice: DMA, other packets than multicast, and
+    routers that find their outputs by themselves.
+    """
+
+    def __call__(
+        self,
+        application: Application,
+        placement: Mapping[Name, int],
+        machine: Machine,
+        rng: np.random.Generator,
+        /,
+    ) -> dict[Name, NetRoutes]:
+        """Return the routes of every net.
+
+        Parameters
+        ----------
+        application : Application
+        placement : mapping of vertex name to int
+            The endpoint of each vertex, checked.
+        machine : Machine
+        rng : numpy.random.Generator
+            The only source of chance.
+
+        Returns
+        -------
+        dict of net name to tuple of Route
+            A :class:`ProgrammedRoutes` from a router that writes look-up tables too.
+
+        Raises
+        ------
+        MappingError
+            Naming every net that cannot be routed; from routers that need distances between all
+            routers also for a machine that is too large for them.
+        """
+        ...
+
+
+class ProgrammedRoutes(dict[Name, NetRoutes]):
+    """What a router returns that writes look-up tables as well: routes, and the tables they take.
+
+    Parameters
+    ----------
+    routes : mapping of net name to tuple of Route
+        On the machine that :func:`chipsim.machine.programmed.program` gives for ``plans``.
+    plans : mapping of int to Plan
+        By chip; chips that are not named keep their tables.
+    """
+
+    def __init__(self, routes: Mapping[Name, NetRoutes], plans: Mapping[int, Plan]) -> None:
+        super().__init__(routes)
+        self.plans = dict(plans)
+
 
 Partitioner: TypeAlias = "Callable[[Neurons, Limits, np.random.Generator], Parts]"
 """``partition(neurons, limits, rng)`` returns the part of every neuron."""
@@ -67,6 +124,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "router": {
         "default": "chipsim.mapping.routing.default:route",
         "ldf": "chipsim.mapping.routing.ldf:route",
+        "lut_balanced": "chipsim.mapping.routing.lut_balanced:route",
         "negotiated": "chipsim.mapping.routing.negotiated:route",
         "ner": "chipsim.mapping.routing.ner:route",
         "shortest_path_tree": "chipsim.mapping.routing.shortest_path_tree:route",
@@ -111,7 +169,8 @@ def describe(stage: Stage) -> list[Description]:
         except PluginError as error:
             text = f"Cannot be used: {error}."
         found = _COMPLEXITY.search(text)
-        rows.append(Description(stage, name, text.splitlines()[0], found[0] if found else ""))
+        line = text.splitlines()[0]
+        rows.append(Description(stage, name, line, " ".join(found[0].split()) if found else ""))
     return rows
 
 

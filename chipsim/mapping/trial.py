@@ -100,7 +100,7 @@ def attempt(
             return result
 
         # Errors of the check name the strategy, not this wrapper.
-        call.__module__, call.__qualname__ = stage, name[stage]
+        call.__module__, call.__qualname__ = "", name[stage]
         return call
 
     name = {"placer": placer, "router": router}

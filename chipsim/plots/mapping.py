@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chipsim.errors import ChipsimError
+from chipsim.machine.spinnaker2 import floor_of
 from chipsim.mapping.mapping import Mapping
-from chipsim.mapping.metrics import channel_load, links
+from chipsim.mapping.metrics import link_load
 from chipsim.plots.style import axes_or_new
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def mapping_load(mapping: Mapping, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         A square for each tile (each chip of a board, each router of a mesh): how many vertices it
-        holds, grey by that. An arrow for each link in use: flits per tick in colour and width.
-        Links round the edge of a torus are stubs at both sides.
+        holds, grey by that; R for the tiles of a SpiNNaker2 chip's packet router. An arrow for each
+        link in use: packets per tick, as in ``max_link_load``, in colour and width. Links round the
+        edge of a torus are stubs at both sides.
 
     Examples
     --------
@@ -47,19 +49,19 @@ def mapping_load(mapping: Mapping, ax: Axes | None = None) -> Axes:
     from matplotlib.colors import Normalize
     from matplotlib.patches import FancyArrowPatch, Rectangle
 
-    held, spots = _held(mapping), _spots(mapping)
+    held, spots, routers = _held(mapping), _spots(mapping), _router_tiles(mapping)
     most = max(held.values(), default=1)
     for spot in sorted(spots):
         count = held.get(spot, 0)
         face = str(1 - 0.3 * count / most)
         corner = (spot[0] - 0.3, spot[1] - 0.3)
         ax.add_patch(Rectangle(corner, 0.6, 0.6, facecolor=face, edgecolor="0.5", linewidth=0.5))
-        if count:
-            ax.text(*spot, str(count), ha="center", va="center", fontsize=7)
+        text = "R" if spot in routers else str(count) if count else ""
+        ax.text(*spot, text, ha="center", va="center", fontsize=7)
     load = _link_loads(mapping)
     scale = Normalize(0, max(load.values(), default=1.0))
     shades = colormaps["cividis_r"]
-    for (start, end), flits in sorted(load.items(), key=lambda item: item[1]):
+    for (start, end), packets in sorted(load.items(), key=lambda item: item[1]):
         for here, there in _drawn(start, end):
             ax.add_patch(
                 FancyArrowPatch(
@@ -69,11 +71,11 @@ def mapping_load(mapping: Mapping, ax: Axes | None = None) -> Axes:
                     mutation_scale=6,
                     shrinkA=0,
                     shrinkB=0,
-                    color=shades(scale(flits)),
-                    linewidth=0.6 + 2.4 * scale(flits),
+                    color=shades(scale(packets)),
+                    linewidth=0.6 + 2.4 * scale(packets),
                 )
             )
-    ax.figure.colorbar(ScalarMappable(scale, shades), ax=ax, label="flits per tick", shrink=0.8)
+    ax.figure.colorbar(ScalarMappable(scale, shades), ax=ax, label="packets per tick", shrink=0.8)
     xs, ys = [x for x, _ in spots], [y for _, y in spots]
     ax.set(
         xlim=(min(xs) - 1, max(xs) + 1),
@@ -137,7 +139,15 @@ def _spots(mapping: Mapping) -> dict[tuple[int, int], None]:
     columns = (machine.endpoint_chip[pes], machine.endpoint_x[pes], machine.endpoint_y[pes])
     rows = zip(*(column.tolist() for column in columns), strict=True)
     spots = {_place(mapping, chip, x, y): None for chip, x, y in rows}
+    spots |= dict.fromkeys(_router_tiles(mapping))
     return spots | {spot: None for pair in _link_loads(mapping) for spot in pair}
+
+
+def _router_tiles(mapping: Mapping) -> tuple[tuple[int, int], ...]:
+    """Return the tiles of the packet router where one chip with tiles is drawn."""
+    machine = mapping.machine
+    one = machine.chips is not None and len(machine.chips) == 1 and machine.lut is not None
+    return floor_of(machine.description).router if one else ()
 
 
 def _held(mapping: Mapping) -> dict[tuple[int, int], int]:
@@ -155,10 +165,10 @@ def _held(mapping: Mapping) -> dict[tuple[int, int], int]:
 
 
 def _link_loads(mapping: Mapping) -> dict[tuple[tuple[int, int], tuple[int, int]], float]:
-    """Return the flits per tick between places, by (from, to); only links that carry any."""
-    machine = mapping.machine
-    load = channel_load(mapping)
-    used = np.flatnonzero(links(machine) & (load > 0))
+    """Return the packets per tick between places, by (from, to); only links that carry any."""
+    machine, routers = mapping.machine, _router_tiles(mapping)
+    load = link_load(mapping)
+    used = np.flatnonzero(load > 0)
     far = machine.port_node[machine.channel_port[used]]
     found: dict[tuple[tuple[int, int], tuple[int, int]], float] = {}
     for channel, there in zip(used.tolist(), far.tolist(), strict=True):
@@ -169,6 +179,11 @@ def _link_loads(mapping: Mapping) -> dict[tuple[tuple[int, int], tuple[int, int]
             )
             for n in (here, there)
         )
+        # A packet router covers several tiles: each port is beside one of them.
+        if routers and here == machine.extras["packet_router"]:
+            start = min(routers, key=lambda tile: _steps(tile, end))
+        elif routers and there == machine.extras["packet_router_input"]:
+            end = min(routers, key=lambda tile: _steps(tile, start))
         if start != end:
             found[start, end] = found.get((start, end), 0.0) + float(load[channel])
     return found
@@ -191,6 +206,10 @@ def _drawn(
     if not (round_x or round_y):
         return [(at(start, 0.3), at(start, 0.7))]
     return [(at(start, 0.3), at(start, 0.75)), (at(end, -0.75), at(end, -0.3))]
+
+
+def _steps(one: tuple[int, int], other: tuple[int, int]) -> int:
+    return abs(one[0] - other[0]) + abs(one[1] - other[1])
 
 
 def _sign(value: int) -> int:

@@ -21,7 +21,7 @@ from chipsim.mapping import strategies
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.keys import allocate_keys
 from chipsim.mapping.mapping import Mapping as ChipMapping
-from chipsim.mapping.mapping import map_application
+from chipsim.mapping.mapping import map_application, programmed
 from chipsim.mapping.strategies import Router
 from chipsim.sweep.replay import PhaseMeasured, replay
 
@@ -146,9 +146,11 @@ class Loop:
         rng = seeds.rng(0, "loop", "route")
         routes = self._route(self.application, dict(placement), self.machine, rng)
         chosen = {net.name: tuple(routes[net.name]) for net in self.application.nets}
+        machine, plans = programmed(self.machine, routes)
         return ChipMapping(
-            self.application, self.machine, dict(placement), chosen, self._keys, "in_the_loop"
-        )
+            self.application, machine, dict(placement), chosen, self._keys, "in_the_loop",
+            plans=plans,
+        )  # fmt: skip
 
     def search(
         self, start: Mapping[Name, int], rng: np.random.Generator, budget: Budget | None = None

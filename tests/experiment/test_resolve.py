@@ -173,6 +173,8 @@ def test_the_shipped_file_is_a_file_like_any_other() -> None:
         ("model.layers", 5, "got 5 (integer), expected a list of at least 2 integers from 1 to"),
         ("train", 5, "got 5 (integer), expected a section with keys"),
         ("mapping.placer", "papper", "unknown 'papper'; did you mean 'paper'?"),
+        ("mapping.router", "lut_balance", "unknown 'lut_balance'; did you mean 'lut_balanced'?"),
+        ("mapping.router", "mine.py:route", "strategy file mine.py cannot be read: No such file"),
         ("trace.level", "all", "got 'all' (text), expected one of 'summary', 'packets', 'hops'"),
     ],
 )

@@ -28,13 +28,15 @@ from chipsim.mapping.walk import Walker
 from tests.mapping.helpers import machine, replicas
 
 MACHINES = ("spinnaker2", "mesh-8x8", "mesh-8x8:xy", "torus-6x5", "holes")
-SIMULATES = "in_the_loop"
-"""Simulates hundreds of placements an application: in the nightly run only."""
+SLOW = [("in_the_loop", "default"), ("random", "lut_balanced")]
+"""One simulates hundreds of placements an application, the other takes seconds a chip: in the
+nightly run only."""
 PAIRS = [
-    *((name, "default") for name in strategies.names("placer") if name != SIMULATES),
+    *((name, "default") for name in strategies.names("placer")),
     *(("random", router) for router in strategies.names("router") if router != "default"),
     ("hilbert", "ner"),
 ]
+QUICK = [pair for pair in PAIRS if pair not in SLOW]
 TRANSPORTS: tuple[Transport, ...] = ("noc_direct", "router_multicast")
 
 
@@ -109,7 +111,7 @@ def conforms(mapping: Mapping) -> None:
 @pytest.mark.parametrize("name", MACHINES)
 @pytest.mark.parametrize(
     ("placer", "router"),
-    [*PAIRS, pytest.param(SIMULATES, "default", marks=pytest.mark.nightly)],
+    [*QUICK, *(pytest.param(*pair, marks=pytest.mark.nightly) for pair in SLOW)],
 )
 @settings(max_examples=6)
 @given(application=applications(), transport=st.sampled_from(TRANSPORTS), seed=st.integers(0, 99))
@@ -142,7 +144,7 @@ def board(name: str) -> Machine:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", BOARDS)
-@pytest.mark.parametrize(("placer", "router"), PAIRS)
+@pytest.mark.parametrize(("placer", "router"), [*QUICK, ("random", "lut_balanced")])
 @settings(max_examples=3)
 @given(application=applications(), seed=st.integers(0, 99))
 def test_every_strategy_conforms_on_boards_with_faults(

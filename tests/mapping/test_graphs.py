@@ -142,7 +142,7 @@ def test_node_link(tmp_path: Path) -> None:
     graph["a"]["c"]["weight"] = 5
     path = written(tmp_path, nx.node_link_data(graph, edges="links"))
     assert problems(path) == [
-        "1 vertices have out-edges of several weights, 'a' first; say --edges multicast-max (one "
+        "1 vertex has out-edges of several weights, 'a' first; say --edges multicast-max (one "
         "net per vertex, the greatest weight) or --edges 2pin (one net per edge)"
     ]
     assert nets(read_graph(path, "multicast-max"))[0] == ("a", ("b", "c"), 5)
@@ -269,7 +269,7 @@ def test_what_is_wrong_with_edge_lists(tmp_path: Path) -> None:
         "line 5: weight is 'inf'; expected a number of at least 0",
     ]
     path = file_of(tmp_path, "h.csv", "a,b,1\na,c,2\n")
-    assert problems(path)[0].startswith("1 vertices have out-edges of several weights, 'a' first")
+    assert problems(path)[0].startswith("1 vertex has out-edges of several weights, 'a' first")
     assert nets(read_graph(path, "2pin")) == [("a", ("b",), 1), ("a", ("c",), 2)]
 
 

@@ -201,3 +201,14 @@ def test_an_exception_is_a_finding_and_so_are_full_parts() -> None:
 def test_a_suite_machine_has_the_faults_it_says() -> None:
     chip = load_machine("spinnaker2", {"faults.qpes": [[2, 2], [6, 5]], "faults.pes": [[1, 1, 3]]})
     assert len(load_machine("spinnaker2").pes()) - len(chip.pes()) == 9
+
+
+def test_routes_that_are_none_are_named() -> None:
+    application = generate("ff:n=4,layers=2")
+    with pytest.raises(MappingError, match=r"the routes are None; expected a dict of net name to"):
+        map_application(
+            application,
+            load_machine("mesh-2x2"),
+            "hilbert",
+            lambda *_: None,  # type: ignore
+        )

@@ -26,13 +26,7 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Route every net by its transport.
 
-    Parameters
-    ----------
-    application : Application
-    placement : mapping of vertex name to endpoint
-    machine : Machine
-    rng : numpy.random.Generator
-        Not used: the result is the same for every seed.
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in.
 
     Returns
     -------
@@ -40,11 +34,6 @@ def route(
         With ``noc_direct`` one route per destination tile, by (chip, y, x), with all of the net's
         PEs there; with ``router_multicast`` one route; for DMA one route per sink, by (chip, y,
         x, number).
-
-    Raises
-    ------
-    MappingError
-        Naming every net that the machine cannot route.
 
     Notes
     -----

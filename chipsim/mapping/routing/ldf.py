@@ -25,26 +25,10 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Route every net by the union of its sinks' longest-dimension-first paths.
 
-    Parameters
-    ----------
-    application : Application
-    placement : mapping of vertex name to endpoint
-    machine : Machine
-    rng : numpy.random.Generator
-        Not used: the result is the same for every seed.
-
-    Returns
-    -------
-    dict of net name to tuple of Route
-
-    Raises
-    ------
-    MappingError
-        Naming every net that cannot be routed, or for a machine too large for its distances.
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in and comes out.
 
     Notes
     -----
     O(sites of all trees); x first where both dimensions are as long.
-    Where the machine leaves no choice the routes are the default router's.
     """
     return route_by(application, placement, machine, grown(fabric(machine), LONGEST))

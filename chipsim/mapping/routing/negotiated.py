@@ -41,29 +41,13 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Reroute nets by prices of links that follow their load; keep the coolest short solution.
 
-    Parameters
-    ----------
-    application : Application
-    placement : mapping of vertex name to endpoint
-    machine : Machine
-    rng : numpy.random.Generator
-        Not used: the result is the same for every seed.
-
-    Returns
-    -------
-    dict of net name to tuple of Route
-
-    Raises
-    ------
-    MappingError
-        Naming every net that cannot be routed, or for a machine too large for its distances.
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in and comes out.
 
     Notes
     -----
     O(rounds x nets x terminals x sites**2), with eight rounds, heaviest nets first. The first
     solution is that of ``ner``; of all rounds the one with the least hottest link is kept among
     those whose weighted hops are at most 1 % above the fewest met.
-    Where the machine leaves no choice the routes are the default router's.
     """
     known = fabric(machine)
     asked = _Asked(known, grown(known, NEAREST))

@@ -30,27 +30,11 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Route every net by a tree that grows sink by sink, nearest to the source first.
 
-    Parameters
-    ----------
-    application : Application
-    placement : mapping of vertex name to endpoint
-    machine : Machine
-    rng : numpy.random.Generator
-        Not used: the result is the same for every seed.
-
-    Returns
-    -------
-    dict of net name to tuple of Route
-
-    Raises
-    ------
-    MappingError
-        Naming every net that cannot be routed, or for a machine too large for its distances.
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in and comes out.
 
     Notes
     -----
     O(sinks × sites) per net. The nearest router within 20 links, the one that joined first of
     several, else the source.
-    Where the machine leaves no choice the routes are the default router's.
     """
     return route_by(application, placement, machine, grown(fabric(machine), NEAREST))

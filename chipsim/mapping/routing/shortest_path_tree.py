@@ -27,27 +27,11 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Route every net by a shortest-path tree that shares links greedily.
 
-    Parameters
-    ----------
-    application : Application
-    placement : mapping of vertex name to endpoint
-    machine : Machine
-    rng : numpy.random.Generator
-        Not used: the result is the same for every seed.
-
-    Returns
-    -------
-    dict of net name to tuple of Route
-
-    Raises
-    ------
-    MappingError
-        Naming every net that cannot be routed, or for a machine too large for its distances.
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in and comes out.
 
     Notes
     -----
-    O(sites of a tree x links of a router x log) per net. Where the machine leaves no choice the
-    routes are the default router's.
+    O(sites of a tree x links of a router x log) per net.
     """
     return route_by(application, placement, machine, _builder(fabric(machine)))
 

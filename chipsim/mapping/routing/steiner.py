@@ -29,27 +29,11 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Route every net by networkx's Steiner tree (``method="mehlhorn"``).
 
-    Parameters
-    ----------
-    application : Application
-    placement : mapping of vertex name to endpoint
-    machine : Machine
-    rng : numpy.random.Generator
-        Not used: the result is the same for every seed.
-
-    Returns
-    -------
-    dict of net name to tuple of Route
-
-    Raises
-    ------
-    MappingError
-        Naming every net that cannot be routed.
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in and comes out.
 
     Notes
     -----
-    O(links log sites) per net, at most twice the shortest tree. Where the machine leaves no choice
-    the routes are the default router's.
+    O(links log sites) per net, at most twice the shortest tree.
     """
     return route_by(application, placement, machine, _builder(fabric(machine)))
 

@@ -22,27 +22,11 @@ def route(
 ) -> dict[Name, NetRoutes]:
     """Route every net by the union of its sinks' y-first paths.
 
-    Parameters
-    ----------
-    application : Application
-    placement : mapping of vertex name to endpoint
-    machine : Machine
-    rng : numpy.random.Generator
-        Not used: the result is the same for every seed.
-
-    Returns
-    -------
-    dict of net name to tuple of Route
-
-    Raises
-    ------
-    MappingError
-        Naming every net that cannot be routed, or for a machine too large for its distances.
+    A :class:`~chipsim.mapping.strategies.Router`, which says what goes in and comes out.
 
     Notes
     -----
     O(sites of all trees). Around holes a path takes a shortest way, in y where that is one; on
     hexagonal machines diagonal steps come last.
-    Where the machine leaves no choice the routes are the default router's.
     """
     return route_by(application, placement, machine, grown(fabric(machine), Y_FIRST))
