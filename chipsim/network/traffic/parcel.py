@@ -56,7 +56,9 @@ def make_route(machine: Machine, source: int, dests: tuple[int, ...], parcel: Pa
         return routes.unicast(machine, source, dests[0], payload_bits, memory=bool(memory))
     if (machine.node_branching == Branching.ANY).all():
         return routes.tree(machine, source, dests, payload_bits)
-    tiles = {(int(machine.endpoint_x[d]), int(machine.endpoint_y[d])) for d in dests}
-    if len(tiles) == 1:
+    columns = (machine.endpoint_chip, machine.endpoint_x, machine.endpoint_y)
+    tiles = {tuple(int(column[dest]) for column in columns) for dest in dests}
+    # A SpiNNaker1 chip is one tile, but its cores are reached through the router alone.
+    if len(tiles) == 1 and (machine.chips is None or machine.lut is not None):
         return routes.direct(machine, source, dests, payload_bits)
     return routes.router_multicast(machine, source, dests, payload_bits)
