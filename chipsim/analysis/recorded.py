@@ -214,7 +214,12 @@ class Recorded:
 
     @property
     def _lost(self) -> list[str]:
-        """The data sets that a run of that level has written, and that are not there."""
+        """The data sets that a run of that level has written, and that are not there.
+
+        None where there is no data set at all: the run may have ended before it wrote any.
+        """
+        if not self.datasets:
+            return []
         wanted = {"summary": (), "packets": set(SCHEMAS) - {"hops"}}.get(self._asked, SCHEMAS)
         return [name for name in SCHEMAS if name in wanted and name not in self.datasets]
 
