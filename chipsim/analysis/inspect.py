@@ -18,6 +18,7 @@ from chipsim.analysis.groups import by_value
 from chipsim.analysis.run import Run
 from chipsim.analysis.slowest import packet_copies
 from chipsim.errors import TraceError, did_you_mean
+from chipsim.trace.schema import SCHEMAS
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def sections(
         needs, answer = QUESTIONS[name]
         missing = [need for need in needs if need not in run.datasets]
         if missing and not names:
-            level = "hops" if "hops" in missing else "packets"
-            note = f"needs --set trace.level={level}; this run has level {run.level!r}"
+            need = "hops" if "hops" in missing else missing[0]
+            note = f"needs {SCHEMAS[need].directory}: {run.why_not(need)}"
             found.append(Section(name, name, None, note=note))
         else:
             found.append(answer(run, by, top))

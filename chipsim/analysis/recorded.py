@@ -63,6 +63,11 @@ class Recorded:
         notes = []
         if not self.status.complete:
             notes.append(f"incomplete: {self.status.describe()}; figures cover what it wrote")
+        if self._lost:
+            notes.append(
+                f"{', '.join(SCHEMAS[name].directory for name in self._lost)}: missing, though the "
+                f"run was traced at level {self._asked!r}: copy the directory again, or run again"
+            )
         if self._limits() and self.datasets:
             notes.append(f"the trace covers a part of the run only: {', '.join(self._limits())}")
         copies = copies_of(self)
@@ -177,11 +182,21 @@ class Recorded:
                 f"no data set {name!r}{did_you_mean(name, SCHEMAS)}; there are {known}"
             )
         if not (self.path / SCHEMAS[name].directory).is_dir():
-            level = _LEVEL_OF.get(name, "packets")
             raise TraceError(
-                f"{self.path}: no {SCHEMAS[name].directory} in it: the run was traced at level "
-                f"{self.level!r}; run again with --set trace.level={level}"
+                f"{self.path}: no {SCHEMAS[name].directory} in it: {self.why_not(name)}"
             )
+
+    def why_not(self, name: str) -> str:
+        """Return why the trace has no data set of that name, and what to do about it."""
+        if name in self._lost:
+            return (
+                f"it is missing, though the run was traced at level {self._asked!r}; copy the "
+                "directory again, or run again"
+            )
+        return (
+            f"the run was traced at level {self.level!r}; run again with --set trace.level="
+            f"{_LEVEL_OF.get(name, 'packets')}"
+        )
 
     def _check_whole(self, name: str) -> None:
         if name in self._checked:
@@ -191,6 +206,22 @@ class Recorded:
         elif self._is_whole and name == "hops":
             check_grants(self, self.rows(name))
         self._checked.add(name)
+
+    @property
+    def _asked(self) -> str:
+        """The level that the experiment asked for."""
+        return str(self.experiment.get("trace", {}).get("level", "summary"))
+
+    @property
+    def _lost(self) -> list[str]:
+        """The data sets that a run of that level has written, and that are not there.
+
+        None where there is no data set at all: the run may have ended before it wrote any.
+        """
+        if not self.datasets:
+            return []
+        wanted = {"summary": (), "packets": set(SCHEMAS) - {"hops"}}.get(self._asked, SCHEMAS)
+        return [name for name in SCHEMAS if name in wanted and name not in self.datasets]
 
     @property
     def level(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from chipsim.analysis.run import Run, open_run
 from chipsim.cli.main import main
+from chipsim.trace.schema import SCHEMAS
 
 Rows = list[dict[str, Any]]
 
@@ -56,3 +59,14 @@ def raw(directory: Path) -> dict[str, Rows]:
 def raw_rows(directory: Path, name: str) -> Rows:
     rows: Rows = pq.read_table(directory / f"{name}.parquet").to_pylist()
     return rows
+
+
+def at_level(run: Path, level: str) -> None:
+    """Make a run's directory, traced with every grant, one of a lower level."""
+    lost = ["hops"] if level == "packets" else list(SCHEMAS)
+    for name in lost:
+        shutil.rmtree(run / f"{name}.parquet", ignore_errors=True)
+    text = (run / "experiment.toml").read_text()
+    (run / "experiment.toml").write_text(
+        re.sub(r'^level = "(hops|packets)"$', f'level = "{level}"', text, flags=re.M)
+    )

@@ -15,6 +15,8 @@ from chipsim.analysis.inspect import QUESTIONS
 from chipsim.analysis.run import open_run
 from chipsim.cli.main import main
 
+from .conftest import at_level
+
 Rows = list[dict[str, Any]]
 
 
@@ -94,14 +96,26 @@ def test_a_lower_level_says_what_it_needs(
     directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = Path(shutil.copytree(directory, tmp_path / "copy"))
-    shutil.rmtree(copy / "hops.parquet")
+    at_level(copy, "packets")
+    told = "the run was traced at level 'packets'; run again with --set trace.level=hops"
     text = inspect(capsys, copy)
-    assert text.count("needs --set trace.level=hops; this run has level 'packets'") == 3
+    assert text.count(f"needs hops.parquet: {told}") == 3
     text = inspect(capsys, copy, "queues", status=2)
-    assert "run again with --set trace.level=hops" in text
-    for name in open_run(copy).datasets:
-        shutil.rmtree(copy / f"{name}.parquet")
-    assert inspect(capsys, copy).count("this run has level 'summary'") == len(QUESTIONS)
+    assert told in text
+    at_level(copy, "summary")
+    assert inspect(capsys, copy).count("was traced at level 'summary'") == len(QUESTIONS)
+
+
+def test_a_lost_data_set_is_told_and_not_taken_for_a_lower_level(
+    directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(directory, tmp_path / "copy"))
+    shutil.rmtree(copy / "packets.parquet")
+    (note,) = open_run(copy).notes
+    assert note.startswith("packets.parquet: missing, though the run was traced at level 'hops'")
+    assert "copy the directory again" in inspect(capsys, copy, "latency", status=2)
+    assert main(["export", str(copy), "--to", "csv", "--out", str(tmp_path / "csv")]) == 0
+    assert note in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

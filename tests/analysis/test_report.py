@@ -25,7 +25,7 @@ from chipsim.mapping.application import Net
 from chipsim.testing.scripted import scripted_simulation
 from chipsim.trace.rundir import RunDirectory
 
-from .conftest import raw_rows
+from .conftest import at_level, raw_rows
 
 Rows = list[dict[str, Any]]
 CHIP = load_machine("spinnaker2")
@@ -377,14 +377,13 @@ def test_every_run_ends_with_a_report_unless_told(directory: Path, page: Path) -
 
 def test_lower_levels_say_what_is_not_recorded(directory: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(directory, tmp_path / "copy"))
-    shutil.rmtree(copy / "hops.parquet")
+    at_level(copy, "packets")
     (run,) = report_data([open_run(copy)])["runs"]
     assert set(run["missing"]) == {"waits", "where", "users"}
     assert run["missing"]["where"] == (
-        "not recorded: run again with --set trace.level=hops; this run has level 'packets'"
+        "not recorded: the run was traced at level 'packets'; run again with --set trace.level=hops"
     )
-    for name in ("packets", "ticks", "channels"):
-        shutil.rmtree(copy / f"{name}.parquet")
+    at_level(copy, "summary")
     (run,) = report_data([open_run(copy)])["runs"]
     assert {"latency", "hops", "map", "timeline", "raster", "late"} <= set(run["missing"])
     assert run["headline"] and run["learning"] and run["energy"]
@@ -442,6 +441,14 @@ def test_a_setting_cannot_end_the_script(directory: Path) -> None:
         (
             lambda run: (run / "packets.parquet" / "part-000000.parquet").unlink(),
             "part-000000.parquet is missing",
+        ),
+        (
+            lambda run: (run / "ticks.parquet" / "part-000000.parquet").write_bytes(b""),
+            "the part is broken or cut off",
+        ),
+        (
+            lambda run: sorted((run / "packets.parquet").iterdir())[-1].unlink(),
+            "parts are missing or of another run",
         ),
         (
             lambda run: (run / "status.json").write_text('{"format": "chipsim-run/0"}'),

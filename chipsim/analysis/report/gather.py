@@ -11,7 +11,7 @@ from chipsim.analysis.report.rows import GRANTS, Json, row_count
 from chipsim.analysis.run import Run
 from chipsim.errors import UnknownFigureError
 
-_LEVEL = "not recorded: run again with --set trace.level={level}; this run has level {run!r}"
+_LEVEL = "not recorded: {why}"
 
 
 def gather(run: Run, name: str) -> Json:
@@ -77,7 +77,7 @@ def _plain_parts(run: Run, page: Json, missing: dict[str, str]) -> None:
 def _packets(run: Run, page: Json, missing: dict[str, str]) -> PacketPass | None:
     if "packets" not in run.datasets:
         for part in ("latency", "hops", "slowest", "late"):
-            missing[part] = _LEVEL.format(level="packets", run=run.level)
+            missing[part] = _LEVEL.format(why=run.why_not("packets"))
         return None
     packets = PacketPass(run)
     page["latency"] = packets.latency_json()
@@ -94,7 +94,7 @@ def _packets(run: Run, page: Json, missing: dict[str, str]) -> PacketPass | None
 def _loads(run: Run, page: Json, missing: dict[str, str]) -> None:
     if not {"channels", "ticks"} & set(run.datasets):
         for part in ("map", "channels", "pes", "overruns", "power"):
-            missing[part] = _LEVEL.format(level="packets", run=run.level)
+            missing[part] = _LEVEL.format(why=run.why_not("packets"))
         return
     loads = LoadPass(run)
     page["map"] = loads.map_json()
@@ -112,7 +112,7 @@ def _loads(run: Run, page: Json, missing: dict[str, str]) -> None:
 def _batch(run: Run, page: Json, missing: dict[str, str]) -> None:
     if not {"packets", "ticks"} <= set(run.datasets):
         for part in ("timeline", "raster", "phases"):
-            missing[part] = _LEVEL.format(level="packets", run=run.level)
+            missing[part] = _LEVEL.format(why=run.why_not("packets"))
         return
     batch = BatchPass(run)
     if not batch.phases:
@@ -130,7 +130,7 @@ def _batch(run: Run, page: Json, missing: dict[str, str]) -> None:
 def _grants(run: Run, page: Json, missing: dict[str, str], packets: PacketPass | None) -> None:
     if "hops" not in run.datasets or packets is None:
         for part in ("waits", "where", "users"):
-            missing[part] = _LEVEL.format(level="hops", run=run.level)
+            missing[part] = _LEVEL.format(why=run.why_not("hops"))
         return
     grants = GrantPass(run, packets.slowest)
     page["tables"] |= {"waits": grants.waits_json(), "where": grants.where_json()}

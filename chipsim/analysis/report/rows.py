@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from chipsim.analysis.datasets import dataset_parts, read_part
 from chipsim.analysis.groups import codes_of
 from chipsim.analysis.run import Run
-from chipsim.trace.schema import SCHEMAS
 
 Cell = str | int | float | bool | None
 Json = dict[str, Any]
@@ -55,19 +52,15 @@ def chunks(run: Run, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     Raises
     ------
     TraceError
-        If a part is missing, broken, or of another program or version.
+        As :meth:`chipsim.analysis.run.Run.parts`.
     """
-    schema = SCHEMAS[name]
-    for path in dataset_parts(run.path, schema):
-        yield read_part(path, schema, list(columns)).unify_dictionaries()
+    for part in run.parts(name, columns):
+        yield part.unify_dictionaries()
 
 
 def row_count(run: Run, name: str) -> int:
     """Return how many rows a data set has, from its parts' footers; 0 if it is not there."""
-    if name not in run.datasets:
-        return 0
-    parts = dataset_parts(run.path, SCHEMAS[name])
-    return sum(int(pq.ParquetFile(path).metadata.num_rows) for path in parts)
+    return run.rows(name) if name in run.datasets else 0
 
 
 def numbers(table: pa.Table, name: str) -> NDArray[np.int64]:
