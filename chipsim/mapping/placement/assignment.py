@@ -20,10 +20,10 @@ from chipsim.mapping.placement.traffic_kernel import Groups
 I32 = NDArray[np.int32]
 F64 = NDArray[np.float64]
 
-ROUNDS = 10
-"""Exchanges per place."""
+ROUNDS, MOST_ROUNDS = 10, 500
+"""Exchanges per place, and in all."""
 
-MOST_PLACES = 400
+MOST_PLACES = 200
 """Above, the start along the curve is taken: a round costs the third power."""
 
 SCALE = 1 << 20
@@ -72,7 +72,7 @@ def _searched(traffic: F64, away: F64, slots: int) -> NDArray[np.int64]:
     same = np.tri(slots, dtype=np.bool_)
     cost = least = float((traffic * away).sum())
     best = at[:slots].copy()
-    for number in range(1, ROUNDS * slots + 1):
+    for number in range(1, min(ROUNDS * slots, MOST_ROUNDS) + 1):
         flow = traffic[np.ix_(at, at)]
         gain = (flow @ away)[:slots, :slots]
         own = np.diag(gain)
