@@ -114,8 +114,8 @@ class LossKernel(Kernel):
         return 0 if self.reads != "first" or self.spikes_in.several else 1
 
     def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
-        """Listen in one call; what begins and what ends a batch is done in parts."""
-        if not 0 < local < self.model.steps:
+        """Listen in one call, if nobody watches; a batch's begin and end are done in parts."""
+        if not 0 < local < self.model.steps or self.watch is not None:
             return False
         key, nets, _ = self.spikes_in.groups[0]
         stale = listen_whole(
