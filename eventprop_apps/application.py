@@ -4,6 +4,10 @@ One batch element is one replica: input, layers, loss, in this order, which the 
 puts on the four PEs of one QPE. A layer may lie on several PEs; each part sends its spikes to all
 parts of the layer above (and of its own layer, if that is recurrent), and its errors to the part
 that owns the spike's neuron. The optimiser and the host serve all replicas.
+
+A layer that is split by inputs lies in slices, which hold its weights, and on a PE with its
+neurons. Spikes go to those slices only that have weights from their neuron; slices send currents
+to the neurons, which send the jumps of their adjoint to all slices.
 """
 
 from __future__ import annotations
@@ -19,9 +23,9 @@ from chipsim.mapping.application import Application, Net, Place, Transport, Vert
 from eventprop_apps.exchange.options import ExchangeOptions
 from eventprop_apps.exchange.pieces import cut
 from eventprop_apps.exchange.tree import edges
-from eventprop_apps.keys import ErrorKey, SpikeKey, bits_for
+from eventprop_apps.keys import CurrentKey, ErrorKey, SpikeKey, bits_for
 from eventprop_apps.model import Model
-from eventprop_apps.partition import Block, blocks
+from eventprop_apps.partition import Block, blocks, neurons_block
 from eventprop_apps.traffic import Traffic
 
 OPTIMISER = "optimiser"
@@ -45,8 +49,13 @@ def input_name(replica: int) -> str:
 
 
 def layer_name(replica: int, layer: int, part: int = 0) -> str:
-    """Return the name of the vertex that holds a part of a replica's layer."""
+    """Return the name of the vertex that has a part of a replica's layer's neurons."""
     return f"r{replica}/layer{layer}{_part(part)}"
+
+
+def block_name(replica: int, block: Block) -> str:
+    """Return the name of the vertex that holds a block of a replica's weights."""
+    return f"r{replica}/{block.name}"
 
 
 def loss_name(replica: int) -> str:
@@ -57,6 +66,21 @@ def loss_name(replica: int) -> str:
 def spikes_from(replica: int, layer: int, part: int = 0) -> str:
     """Return the net of the spikes of a layer's part; layer -1 is the input."""
     return f"r{replica}/spikes{layer}{_part(part)}" if layer >= 0 else f"r{replica}/spikes_in"
+
+
+def spikes_to_slice(replica: int, layer: int, part: int, block: Block) -> str:
+    """Return the net of those spikes of a layer's part that a slice has weights from."""
+    return f"{spikes_from(replica, layer, part)}-to.{block.name}"
+
+
+def currents_from(replica: int, block: Block) -> str:
+    """Return the net of what a slice sums, to its layer's neurons."""
+    return f"r{replica}/currents{block.layer}-from.{block.part}"
+
+
+def jumps_from(replica: int, layer: int) -> str:
+    """Return the net of the neurons' jumps, to all slices of the layer."""
+    return f"r{replica}/jumps{layer}"
 
 
 def errors_to(replica: int, layer: int, part: int = 0, sender: int = 0) -> str:
@@ -217,7 +241,7 @@ def build_application(
     for replica in range(replicas):
         roles = [
             (input_name(replica), "input"),
-            *((layer_name(replica, b.layer, b.part), b.name) for b in pieces),
+            *((f"r{replica}/{role}", role) for role in _layer_roles(model, pieces)),
             (loss_name(replica), "loss"),
         ]
         vertices += [
@@ -231,6 +255,16 @@ def build_application(
         vertices += [Vertex(dram_name(k), fixed=place) for k, place in enumerate(drams(machine))]
         nets += _state_nets(options, len(drams(machine)))
     return Application("eventprop", tuple(vertices), tuple(nets), transport)
+
+
+def _layer_roles(model: Model, pieces: Sequence[Block]) -> list[str]:
+    """Return the roles of a replica's layer PEs, the neurons of a layer before its slices."""
+    roles: list[str] = []
+    for block in pieces:
+        if block.sliced and block.part == 0:
+            roles.append(neurons_block(model, block.layer).name)
+        roles.append(block.name)
+    return roles
 
 
 def _optimisers(
@@ -279,30 +313,39 @@ class _Wires:
     def of_layer(self, layer: int) -> list[Block]:
         return [block for block in self.pieces if block.layer == layer]
 
-    def names(self, replica: int, layer: int) -> list[str]:
-        """Return the vertices of a layer; -1 is the input, the number of layers the loss."""
+    def owners(self, replica: int, layer: int) -> list[tuple[str, int, int]]:
+        """Return the vertices with a layer's neurons, and which; -1 is the input."""
+        size = self.model.sizes[layer + 1]
         if layer < 0:
-            return [input_name(replica)]
-        if layer == self.model.layers:
-            return [loss_name(replica)]
-        return [layer_name(replica, layer, block.part) for block in self.of_layer(layer)]
+            return [(input_name(replica), 0, size)]
+        if self.model.sliced(layer):
+            return [(layer_name(replica, layer), 0, size)]
+        return [(block_name(replica, b), b.first, b.stop) for b in self.of_layer(layer)]
 
-    def rate(self, layer: int, part: int) -> float:
-        """Return the expected spikes per tick of a part of a layer."""
-        whole = self.traffic.spikes[layer + 1] / self.model.steps
-        if layer < 0:
-            return whole
-        block = self.of_layer(layer)[part]
-        return whole * (block.stop - block.first) / self.model.sizes[layer + 1]
+    def takers(self, replica: int, layer: int) -> list[tuple[str, Block | None]]:
+        """Return the vertices that take a layer's inputs; its number of layers is the loss."""
+        if layer == self.model.layers:
+            return [(loss_name(replica), None)]
+        return [(block_name(replica, b), b) for b in self.of_layer(layer)]
+
+    def rate(self, layer: int, first: int, stop: int) -> float:
+        """Return the expected spikes per tick of some neurons of a layer."""
+        size = self.model.sizes[layer + 1]
+        return self.traffic.spikes[layer + 1] / self.model.steps * (stop - first) / size
+
+    def line(self, layer: int, target: int) -> int:
+        """Return which input line of layer ``target`` the neuron 0 of a layer is."""
+        return self.model.sizes[target] if layer == target else 0
 
     def of_replica(self, replica: int) -> list[Net]:
         layers = range(self.model.layers)
         nets = [net for layer in range(-1, self.model.layers) for net in self._up(replica, layer)]
         nets += [net for layer in layers for net in self._down(replica, layer)]
+        nets += [net for layer in layers for net in self._within(replica, layer)]
         nets += [
             Net(
                 gradient_from(replica, block.layer, block.part),
-                layer_name(replica, block.layer, block.part),
+                block_name(replica, block),
                 self.gradient_sinks(replica, number),
                 "gradient",
                 payload_bits=PAYLOAD_BITS,
@@ -322,48 +365,91 @@ class _Wires:
             if any(piece.block == number for piece in own)
         ]
         parents = [p for child, p in edges(self.replicas, self.options) if child == replica]
-        return (*sinks, *(layer_name(p, block.layer, block.part) for p in parents))
+        return (*sinks, *(block_name(p, block) for p in parents))
 
     def _up(self, replica: int, layer: int) -> list[Net]:
         """Return the nets of a layer's spikes, or of a read-out's values."""
         model = self.model
-        sinks = self.names(replica, layer + 1)
+        targets = [layer + 1]
         if layer >= 0 and model.recurrent[layer]:
-            sinks = [*sinks, *self.names(replica, layer)]
+            targets.append(layer)
+        takers = [taker for target in targets for taker in self.takers(replica, target)]
+        everywhere = tuple(name for name, block in takers if block is None or not block.sliced)
+        slices = [(name, block) for name, block in takers if block is not None and block.sliced]
         spiking = layer < 0 or model.spikes(layer)
-        return [
+        bits, payload = SpikeKey(model.sizes[layer + 1]).bits, 0 if spiking else model.word_count
+        nets = []
+        for part, (source, first, stop) in enumerate(self.owners(replica, layer)):
+            if everywhere:
+                nets.append(
+                    Net(
+                        spikes_from(replica, layer, part), source, everywhere, "spike", bits,
+                        32 * payload, packets_per_tick={"forward": self.rate(layer, first, stop)},
+                    )
+                )  # fmt: skip
+            for sink, block in slices:
+                low, high = block.heard(first, stop, self.line(layer, block.layer))
+                if low < high:
+                    nets.append(
+                        Net(
+                            spikes_to_slice(replica, layer, part, block), source, (sink,), "spike",
+                            bits, packets_per_tick={"forward": self.rate(layer, low, high)},
+                        )
+                    )  # fmt: skip
+        return nets
+
+    def _within(self, replica: int, layer: int) -> list[Net]:
+        """Return the nets between the slices of a layer and its neurons."""
+        model = self.model
+        if not model.sliced(layer):
+            return []
+        slices = self.of_layer(layer)
+        neurons = layer_name(replica, layer)
+        size = model.sizes[layer + 1]
+        key = CurrentKey(size, PAYLOAD_WORDS // model.word_count)
+        nets = [
             Net(
-                spikes_from(replica, layer, part),
-                source,
-                tuple(sinks),
-                "spike",
-                SpikeKey(model.sizes[layer + 1]).bits,
-                0 if spiking else 32 * model.word_count,
-                packets_per_tick={"forward": self.rate(layer, part)},
+                currents_from(replica, block), block_name(replica, block), (neurons,), "current",
+                key.bits, PAYLOAD_BITS,
+                packets_per_tick={
+                    "forward": key.groups * self.traffic.busy_share(model, layer, block.lines)
+                },
             )
-            for part, source in enumerate(self.names(replica, layer))
-        ]
+            for block in slices
+        ]  # fmt: skip
+        jumps = Net(
+            jumps_from(replica, layer),
+            neurons,
+            tuple(block_name(replica, block) for block in slices),
+            "error",
+            ErrorKey(size, model.steps).bits,
+            32 * model.word_count,
+            packets_per_tick={"backward": self.rate(layer, 0, size)},
+        )
+        return [*nets, jumps]
 
     def _down(self, replica: int, layer: int) -> list[Net]:
         """Return the nets of the errors to a layer, then those from the layer itself."""
         model = self.model
-        sources = [(errors_to, self.names(replica, layer + 1))]
+        sources = [(errors_to, layer + 1)]
         if model.recurrent[layer]:
-            sources.append((own_errors_to, self.names(replica, layer)))
-        return [
-            Net(
-                name(replica, layer, part, sender),
-                source,
-                (sink,),
-                "error",
-                ErrorKey(model.sizes[layer + 1], model.steps).bits,
-                32 * model.word_count,
-                packets_per_tick={"backward": self.rate(layer, part)},
-            )
-            for name, senders in sources
-            for part, sink in enumerate(self.names(replica, layer))
-            for sender, source in enumerate(senders)
-        ]
+            sources.append((own_errors_to, layer))
+        nets = []
+        for name, target in sources:
+            line = self.line(layer, target)
+            for part, (sink, first, stop) in enumerate(self.owners(replica, layer)):
+                for sender, (source, block) in enumerate(self.takers(replica, target)):
+                    heard = (first, stop) if block is None else block.heard(first, stop, line)
+                    if heard[0] < heard[1]:
+                        nets.append(
+                            Net(
+                                name(replica, layer, part, sender), source, (sink,), "error",
+                                ErrorKey(model.sizes[layer + 1], model.steps).bits,
+                                32 * model.word_count,
+                                packets_per_tick={"backward": self.rate(layer, *heard)},
+                            )
+                        )  # fmt: skip
+        return nets
 
     def shared(self) -> list[Net]:
         replicas = range(self.replicas)
@@ -372,7 +458,7 @@ class _Wires:
             Net(
                 weights_to(piece.layer, piece.part, s if len(shards) > 1 else None),
                 optimiser_name(s),
-                tuple(layer_name(replica, piece.layer, piece.part) for replica in replicas),
+                tuple(block_name(replica, self.pieces[piece.block]) for replica in replicas),
                 "weight",
                 bits_for(packets_of_words(piece.size * self.model.word_count)),
                 PAYLOAD_BITS,

@@ -53,4 +53,4 @@ def restore(run: ChipRun, state: Mapping[str, Any]) -> None:
 
 
 def _kernels(run: ChipRun) -> list[LayerKernel | LossKernel]:
-    return [*run.layers, run.loss]
+    return [*run.kernels, run.loss]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,9 @@ from chipsim.sim.simulation import Simulation
 from chipsim.trace.recorder import Recorder
 from eventprop_apps import costs as eventprop_costs
 from eventprop_apps.application import (
+    block_name,
     build_application,
     input_name,
-    layer_name,
     loss_name,
     optimiser_name,
     require_chip,
@@ -56,7 +57,7 @@ from eventprop_apps.memory import (
 from eventprop_apps.model import Model
 from eventprop_apps.optimisers.api import Optimiser
 from eventprop_apps.options import ChipOptions as ChipOptions
-from eventprop_apps.partition import Block, blocks
+from eventprop_apps.partition import Block, blocks, neurons_block, pack, unpack
 from eventprop_apps.phases import PhaseMeter
 from eventprop_apps.programs.inbox import Strays
 from eventprop_apps.programs.input import InputKernel, InputProgram
@@ -71,8 +72,9 @@ from eventprop_apps.programs.plan import (
     Plan,
     SampleFeeder,
 )
+from eventprop_apps.programs.slices import NeuronsKernel, NeuronsProgram, SliceKernel
 from eventprop_apps.programs.watch import number_spikes, watch_neurons
-from eventprop_apps.splitting import choose_parts, cycles_per_tick
+from eventprop_apps.splitting import choose_parts, cycles_per_tick, neurons_cycles_per_tick
 from eventprop_apps.traffic import Traffic
 from eventprop_apps.wiring import Wiring
 
@@ -122,10 +124,10 @@ class ChipRun:
         probes: Sequence[object] = (),
         costs: Mapping[str, Cost] | None = None,
     ) -> None:
-        self.model = model
         self.options = options
         self._on_done = on_done
-        require_chip(sum(options.parts) or model.layers, options.replicas, machine)
+        sliced = sum(model.sliced(layer) for layer in range(model.layers))
+        require_chip((sum(options.parts) or model.layers) + sliced, options.replicas, machine)
         table = eventprop_costs.shipped() if costs is None else costs
         traffic = Traffic.assumed(model, per_neuron=options.expected_spikes)
         self._limit = machine.description.integer("pe.app_data_kb") * 1024
@@ -136,6 +138,10 @@ class ChipRun:
             costs=table, max_cycles=options.max_cycles, traffic=traffic,
             least_records=options.least_records,
         )  # fmt: skip
+        if sliced:
+            slices = [n * model.sliced(layer) for layer, n in enumerate(self.parts)]
+            model = replace(model, slices=tuple(slices))
+        self.model = model
         self.blocks = blocks(model, self.parts)
         records = self._records(limit, input_capacity)
         outstanding = machine.description.integer("dma.max_outstanding")
@@ -143,9 +149,15 @@ class ChipRun:
         self.sram = budgets(
             model, input_capacity, records, outstanding, self.blocks, exchange, moments
         )
+        above = (*self.parts[1:], 1)
         cycles = {
-            b.name: cycles_per_tick(model, b, (*self.parts[1:], 1)[b.layer], table, traffic)
-            for b in self.blocks
+            b.name: cycles_per_tick(model, b, above[b.layer], table, traffic) for b in self.blocks
+        } | {
+            neurons_block(model, layer).name: neurons_cycles_per_tick(
+                model, layer, above[layer], table, traffic
+            )
+            for layer in range(model.layers)
+            if model.sliced(layer)
         }
         application = build_application(
             model, options.replicas, machine, self.sram, options.transport, self.parts, traffic,
@@ -154,8 +166,7 @@ class ChipRun:
         self.mapping = self._map(application, machine)
         self.plan = Plan(jobs, self._job_done)
         self._make_kernels(weights, records, given_errors)
-        flat = np.concatenate([np.asarray(w, model.dtype).reshape(-1) for w in weights])
-        self.master = Master(flat, optimiser, clip_norm)
+        self.master = Master(pack(weights, self.blocks, model.dtype), optimiser, clip_norm)
         programs = self._make_programs()
         self.simulation = Simulation(
             self.mapping,
@@ -203,29 +214,56 @@ class ChipRun:
         model, replicas = self.model, self.options.replicas
         nets = len(self.mapping.application.nets)
         self.input = InputKernel(replicas, records[0], SpikeKey(model.sizes[0]))
-        self.layers = []
+        self.layers: list[LayerKernel] = []
         for block in self.blocks:
-            part = np.asarray(weights[block.layer], model.dtype)[block.first : block.stop]
+            whole = np.asarray(weights[block.layer], model.dtype)
+            part = whole[block.first : block.stop, slice(*block.lines)]
             state = LayerState.make(
                 np.repeat(part[None], replicas, axis=0),
                 replicas,
-                spike_capacity=own_records(model, block, records),
+                spike_capacity=1 if block.sliced else own_records(model, block, records),
                 input_capacity=input_records(model, block, records),
                 dtype=model.dtype,
             )
             self.layers.append(self._layer_kernel(block, state, nets))
+        self.neurons = [
+            self._neurons_kernel(layer, records, nets)
+            for layer in range(model.layers)
+            if model.sliced(layer)
+        ]
         self.loss = LossKernel(model, replicas, nets, output_records(model, records))
         if given_errors:
             self.loss.given = np.zeros((replicas, model.sizes[-1]), dtype=model.dtype)
 
     def _layer_kernel(self, block: Block, state: LayerState, nets: int) -> LayerKernel:
         model = self.model
+        if block.sliced:
+            return SliceKernel(model, block, state, nets)
         if model.spikes(block.layer):
             return LayerKernel(model, block, state, nets)
-        readout = ReadoutState.of_loss(
-            model.loss, state.rows, state.n_out, model.steps, model.dtype
+        return ReadoutKernel(model, block, state, self._readout(state), nets)
+
+    def _readout(self, state: LayerState) -> ReadoutState:
+        model = self.model
+        return ReadoutState.of_loss(model.loss, state.rows, state.n_out, model.steps, model.dtype)
+
+    def _neurons_kernel(self, layer: int, records: list[int], nets: int) -> NeuronsKernel:
+        """Return the neurons of a layer in slices; their state has one weight a neuron, unused."""
+        model, block = self.model, neurons_block(self.model, layer)
+        state = LayerState.make(
+            np.zeros((block.stop, 1)),
+            self.options.replicas,
+            spike_capacity=own_records(model, block, records),
+            input_capacity=1,
+            dtype=model.dtype,
         )
-        return ReadoutKernel(model, block, state, readout, nets)
+        readout = None if model.spikes(layer) else self._readout(state)
+        return NeuronsKernel(model, block, state, readout, nets)
+
+    @property
+    def kernels(self) -> list[LayerKernel]:
+        """The kernels of all layers: those with weights by block, then neurons of slices."""
+        return [*self.layers, *self.neurons]
 
     def _make_programs(self) -> dict[str, Program]:
         model, plan = self.model, self.plan
@@ -244,10 +282,14 @@ class ChipRun:
             )
             for number, kernel in enumerate(self.layers):
                 block = kernel.block
-                programs[layer_name(r, block.layer, block.part)] = LayerProgram(
+                programs[block_name(r, block)] = LayerProgram(
                     r, kernel, plan, self._weight_nets(number, index), self.sram[block.name],
                     self._reducer(r, number, placement),
                 )  # fmt: skip
+            for neurons in self.neurons:
+                programs[block_name(r, neurons.block)] = NeuronsProgram(
+                    r, neurons, plan, self.sram[neurons.block.name]
+                )
             programs[loss_name(r)] = LossProgram(r, self.loss, plan, self.feeder, self.sram["loss"])
         return programs | self._make_optimisers(placement)
 
@@ -279,7 +321,7 @@ class ChipRun:
         return TreeReducer(
             replica,
             Piece(block, own.layer, own.part, 0, own.size, own.start),
-            [placement[layer_name(r, own.layer, own.part)] for r in range(self.options.replicas)],
+            [placement[block_name(r, own)] for r in range(self.options.replicas)],
             self.layers[block].state.gradient[replica],
             options,
         )
@@ -287,8 +329,7 @@ class ChipRun:
     def _make_optimisers(self, placement: Mapping[str, int]) -> dict[str, Program]:
         exchange, shards = self.options.exchange, self._shards
         sources = [
-            [placement[layer_name(r, b.layer, b.part)] for b in self.blocks]
-            for r in range(self.options.replicas)
+            [placement[block_name(r, b)] for b in self.blocks] for r in range(self.options.replicas)
         ]
         interfaces = sorted(name for name in placement if name.startswith("dram"))
         self.stores: list[SramStore | DramStore] = []
@@ -313,18 +354,17 @@ class ChipRun:
         replicas = range(self.options.replicas)
         for r in replicas:
             self._map_memory(r)
-        wiring = Wiring(simulation, self.model, self.parts, self.options.replicas)
+        wiring = Wiring(simulation, self.model, self.blocks, self.options.replicas)
         wiring.connect_input(self.input)
-        for kernel in self.layers:
-            wiring.connect_layer(kernel)
+        for kernel in self.kernels:
+            wiring.connect(kernel)
         wiring.connect_loss(self.loss)
         self.loss.on_errors = self._backward_begins
         simulation.bind(self.input, [input_name(r) for r in replicas])
-        for kernel in self.layers:
-            names = [layer_name(r, kernel.layer, kernel.block.part) for r in replicas]
-            simulation.bind(kernel, names)
+        for kernel in self.kernels:
+            simulation.bind(kernel, [block_name(r, kernel.block) for r in replicas])
         number_spikes(simulation, self.model, self.parts)
-        watch_neurons(simulation, self.layers)
+        watch_neurons(simulation, [k for k in self.kernels if not k.block.sliced])
         simulation.bind(self.loss, [loss_name(r) for r in replicas])
         for store in self.stores:
             if isinstance(store, DramStore):
@@ -348,13 +388,13 @@ class ChipRun:
                 sram = pes[name].sram
                 sram.map(region, np.zeros(sram.regions[region] // 4, dtype=np.uint32))
         for kernel in self.layers:
-            sram = pes[layer_name(replica, kernel.layer, kernel.block.part)].sram
+            sram = pes[block_name(replica, kernel.block)].sram
             sram.map("gradient", kernel.state.gradient[replica])
 
     def _declare_barriers(self) -> None:
         simulation = self.simulation
         replicas = range(self.options.replicas)
-        layers = [layer_name(r, b.layer, b.part) for r in replicas for b in self.blocks]
+        layers = [block_name(r, b) for r in replicas for b in self.blocks]
         simulation.add_barrier(BEGIN_BARRIER, list(simulation.pes))
         optimisers = [optimiser_name(s) for s in range(self.options.exchange.optimisers)]
         backward = simulation.add_barrier(BACKWARD_BARRIER, [*layers, *optimisers])
@@ -370,7 +410,7 @@ class ChipRun:
         batch.on_release.append(lambda _: self.plan.finish())
 
     def _job_done(self, number: int, job: Job) -> None:
-        for kernel in self.layers:
+        for kernel in self.kernels:
             kernel.check_records()
         self.simulation.tracer.enter("forward", number + 1)
         self.phases.done(len(job), job.backward)
@@ -408,22 +448,18 @@ class ChipRun:
         return self._by_layer(self.master.sums)
 
     def _by_layer(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the blocks' values, which follow one another, as one array a layer (copies)."""
-        ends = np.cumsum([0, *(out * into for out, into in self._shapes())])
-        return [
-            flat[first:stop].reshape(shape).copy()
-            for first, stop, shape in zip(ends[:-1], ends[1:], self._shapes(), strict=True)
-        ]
-
-    def _shapes(self) -> list[tuple[int, int]]:
-        return [self.model.shape(layer) for layer in range(self.model.layers)]
+        """Return the blocks' values as one array a layer (copies)."""
+        shapes = [self.model.shape(layer) for layer in range(self.model.layers)]
+        arrays = [np.empty(shape, flat.dtype) for shape in shapes]
+        unpack(flat, self.blocks, arrays)
+        return arrays
 
     def batch_loss(self, samples: int) -> float:
         """Return the loss of the job just done: samples ascending, then regularisers by layer."""
         total = float(sum(self.loss.loss[:samples].tolist()))
         for layer, regulariser in enumerate(self.model.regularisers):
             if regulariser is not None and regulariser.acts:
-                parts = [k.shares[:samples] for k in self.layers if k.layer == layer]
+                parts = [k.shares[:samples] for k in self.kernels if k.layer == layer]
                 total += float(sum(sum(parts[1:], parts[0]).tolist()))
         return total
 
@@ -435,7 +471,7 @@ class ChipRun:
     def strays(self) -> Strays:
         """Packets without effect, over all programs."""
         total = Strays()
-        for strays in (*(kernel.strays for kernel in self.layers), self.loss.strays):
+        for strays in (*(kernel.strays for kernel in self.kernels), self.loss.strays):
             total.stale_phase += strays.stale_phase
             total.unmatched_errors += strays.unmatched_errors
             total.passed_errors += strays.passed_errors

@@ -19,7 +19,7 @@ from eventprop_apps.exchange import ExchangeOptions
 from eventprop_apps.losses.api import target_words
 from eventprop_apps.losses.ttfs import TTFSLoss
 from eventprop_apps.memory import tree_buffers
-from eventprop_apps.model import Model
+from eventprop_apps.model import Model, Split, slices_of
 from eventprop_apps.offchip.batch import check_targets, head_sizes
 from eventprop_apps.offchip.evaluate import Evaluation, evaluate_offchip, model_of_arrays
 from eventprop_apps.programs.plan import Job
@@ -42,6 +42,7 @@ def evaluate(
     threshold: float | Sequence[float] = 1.0,
     recurrent: bool | Sequence[bool] = False,
     regularisers: Any = None,
+    split: Split | Sequence[Split] = "neurons",
     loss: Any = _DEFAULT_LOSS,
     targets: ArrayLike | None = None,
     dtype: DTypeLike = np.float32,
@@ -76,6 +77,10 @@ def evaluate(
         One for all LIF layers, or one a layer.
     regularisers : Regulariser or sequence of Regulariser or None, optional
         One for all LIF layers, or one a layer.
+    split : {"neurons", "inputs"} or sequence of them
+        How layers lie on several PEs. A layer split by inputs is another network: its spikes act
+        two steps after those that cause them, off the chip as on it, and its currents are summed
+        in as many slices as ``settings["parts"]`` says (one, if it does not).
     loss : Loss
         Times in steps, mean over the batch. One that reads ``values`` makes the last layer a
         leaky read-out.
@@ -96,7 +101,8 @@ def evaluate(
     probes : sequence of objects, optional
         See :mod:`chipsim.trace.probes`.
     settings : mapping, optional
-        Further :class:`~eventprop_apps.chip.ChipOptions` by name.
+        Further :class:`~eventprop_apps.chip.ChipOptions` by name. Of these, ``parts`` is also what
+        the off-chip back end sums slices by.
 
     Returns
     -------
@@ -123,6 +129,7 @@ def evaluate(
     network_of: dict[str, Any] = {
         "factors": factors, "dt_ms": dt_ms, "tau_mem_ms": tau_mem_ms, "tau_syn_ms": tau_syn_ms,
         "threshold": threshold, "recurrent": recurrent, "regularisers": regularisers,
+        "slices": slices_of(split, (settings or {}).get("parts", ()), len(weights)),
     }  # fmt: skip
     if backend == "offchip":
         return evaluate_offchip(
@@ -157,7 +164,8 @@ def max_replicas(machine: Machine, model: Model, parts: Sequence[int] = ()) -> i
     columns = (machine.endpoint_chip, machine.endpoint_x, machine.endpoint_y)
     tiles = set(zip(*(column[pes].tolist() for column in columns), strict=True))
     per_tile = int(pes.sum()) // max(1, len(tiles))
-    needed = sum(max(1, n) for n in parts or (1,) * model.layers) + 2
+    sliced = sum(model.sliced(layer) for layer in range(model.layers))  # neurons of their own
+    needed = sum(max(1, n) for n in parts or (1,) * model.layers) + sliced + 2
     quads = -(-needed // max(1, per_tile))
     return max(1, (len(tiles) - 1) // quads)
 
@@ -250,7 +258,7 @@ def _on_chip(
         shares[job.samples] = run.loss.loss[: len(job)]
         if model.readout:
             values[job.samples] = run.loss.values[: len(job)]
-        for kernel in run.layers:
+        for kernel in run.kernels:
             regulariser[kernel.layer, job.samples] += kernel.shares[: len(job)]
 
     run = ChipRun(
@@ -292,6 +300,6 @@ class _SpikeSink:
 def _spike_arrays(run: ChipRun, samples: int) -> list[NDArray[np.uint8]]:
     model = run.model
     arrays = [np.zeros((model.steps, samples, n), dtype=np.uint8) for n in model.sizes[1:]]
-    for kernel in run.layers:
+    for kernel in run.kernels:
         kernel.spike_log = _SpikeSink(kernel, arrays[kernel.layer])
     return arrays

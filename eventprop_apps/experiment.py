@@ -79,6 +79,10 @@ class ModelSection(Section):
     """Whether each layer's spikes come back to itself; an empty list: none."""
     parts: list[Annotated[int, Field(ge=0)]]
     """PEs of each layer, 0: as many as its SRAM asks for; an empty list: so for all layers."""
+    split: Literal["neurons", "inputs"] = "neurons"
+    """How layers lie on several PEs; by inputs is another network: spikes act two steps later."""
+    split_by_layer: list[Literal["neurons", "inputs"]] | None = None
+    """The same for each layer, instead of one for all."""
     max_cycles: Positive | None = None
     """Split layers until the expected work of a tick is at most this [PE cycles]."""
     tau_mem_ms_by_layer: list[Positive] | None = None
@@ -106,6 +110,7 @@ class ModelSection(Section):
                 "tau_syn_ms_by_layer",
                 "threshold_by_layer",
                 "factors_by_layer",
+                "split_by_layer",
             )
         }
         problems = [
@@ -119,11 +124,7 @@ class ModelSection(Section):
                 f"model.recurrent: got {self.recurrent}, expected false for the last layer: a "
                 "read-out has no spikes"
             )
-        problems += [
-            f"model.parts: got {count} PEs for a layer of {size} neurons, expected at most {size}"
-            for count, size in zip(self.parts, self.layers[1:], strict=False)
-            if count > size
-        ]
+        problems += self._part_problems()
         shortest = self._shortest_euler()
         if shortest is not None and self.dt_ms >= shortest:
             problems.append(
@@ -131,6 +132,29 @@ class ModelSection(Section):
                 f'({shortest} ms) with factors = "euler"; take factors = "exp"'
             )
         return problems
+
+    def _part_problems(self) -> list[str]:
+        """Return which layers are given more PEs than they have neurons, or input lines."""
+        problems = []
+        ways = self.split_by_layer or [self.split] * len(self.parts)
+        again = self.recurrent or [False] * len(self.parts)
+        shapes = zip(self.layers[:-1], self.layers[1:], again, strict=False)
+        for count, way, (below, size, own) in zip(self.parts, ways, shapes, strict=False):
+            by_inputs = way == "inputs"
+            most = below + own * size if by_inputs else size
+            if count > most:
+                things = "input lines" if by_inputs else "neurons"
+                problems.append(
+                    f"model.parts: got {count} PEs for a layer of {most} {things}, expected at "
+                    f"most {most}"
+                )
+        return problems
+
+    def slices(self) -> tuple[int, ...]:
+        """Return into how many slices of its inputs each layer is split; 0: not so."""
+        from eventprop_apps.model import slices_of
+
+        return slices_of(self.split_by_layer or self.split, self.parts, len(self.layers) - 1)
 
     def _shortest_euler(self) -> float | None:
         """Return the shortest time constant of layers with factors of the form euler [ms]."""

@@ -1,9 +1,9 @@
 """What stands in a packet's key, below its net's base.
 
 ``spike``: batch parity, neuron. ``error``: batch parity, step of the spike that is answered,
-neuron. The phase stands in the net's base, since spikes and errors are nets of their own; with the
-parity a straggler of another phase or batch is seen. ``weight``: number of the packet in the
-layer's train.
+neuron. ``current``: batch parity, group of neurons. The phase stands in the net's base, since
+spikes and errors are nets of their own; with the parity a straggler of another phase or batch is
+seen. ``weight``: number of the packet in the layer's train.
 """
 
 from __future__ import annotations
@@ -40,6 +40,34 @@ class SpikeKey:
     def decode(self, key: NDArray[np.uint32]) -> tuple[Ints, Ints]:
         """Return (parity, neuron) of keys."""
         low = bits_for(self.neurons)
+        wide = key.astype(np.int64)
+        return (wide >> low) & 1, wide & ((1 << low) - 1)
+
+
+@dataclass(frozen=True)
+class CurrentKey:
+    """Key offsets of a slice's sums of currents: batch parity, group of ``width`` neurons."""
+
+    neurons: int
+    width: int
+
+    @property
+    def groups(self) -> int:
+        """Packets that carry the sums of all neurons."""
+        return -(-self.neurons // self.width)
+
+    @property
+    def bits(self) -> int:
+        """Bits of the net's key block."""
+        return bits_for(self.groups) + 1
+
+    def encode(self, parity: int, group: NDArray[Any]) -> Ints:
+        """Return key offsets."""
+        return group.astype(np.int64) | (parity << bits_for(self.groups))
+
+    def decode(self, key: NDArray[np.uint32]) -> tuple[Ints, Ints]:
+        """Return (parity, group) of keys."""
+        low = bits_for(self.groups)
         wide = key.astype(np.int64)
         return (wide >> low) & 1, wide & ((1 << low) - 1)
 

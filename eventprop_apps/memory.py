@@ -13,7 +13,7 @@ from eventprop_apps.exchange.options import ExchangeOptions, State
 from eventprop_apps.exchange.pieces import ALIGN, CHUNK_WORDS, cut
 from eventprop_apps.exchange.tree import TREE_READS
 from eventprop_apps.model import Model
-from eventprop_apps.partition import Block, blocks
+from eventprop_apps.partition import Block, blocks, neurons_block
 
 SPIKE_RECORD_BYTES = 4
 """Neuron and step of a recorded spike, 16 bit each; Vdot and error come on top."""
@@ -37,6 +37,9 @@ def default_records(
     ]
     records = [input_capacity]
     for layer in range(model.layers):
+        if model.sliced(layer):
+            records.append(_sliced_records(model, layer, records[-1], fixed, limit))
+            continue
         room = limit - fixed[layer] - SPIKE_RECORD_BYTES * records[-1]
         own = SPIKE_RECORD_BYTES * model.recurrent[layer]
         fits = [model.sizes[layer + 1] * model.steps]
@@ -49,9 +52,23 @@ def default_records(
     return records
 
 
+def _sliced_records(model: Model, layer: int, below: int, fixed: Sequence[int], limit: int) -> int:
+    """Return the spikes of a layer in slices that fit its neurons' PE, and all that hear them."""
+    spike = SPIKE_RECORD_BYTES + 2 * model.dtype.itemsize
+    room = limit - sum(neurons_regions(model, layer, 0).values())
+    fits = [model.sizes[layer + 1] * model.steps, room // spike]
+    if model.recurrent[layer]:
+        fits.append((limit - fixed[layer]) // SPIKE_RECORD_BYTES - below)
+    if layer + 1 < model.layers:
+        fits.append((limit - fixed[layer + 1]) // (2 * SPIKE_RECORD_BYTES))
+    return max(1, min(fits))
+
+
 def _fixed(model: Model, block: Block) -> int:
     """Return the bytes of a block's weights, gradient and state, and of a read-out's values."""
     number = model.dtype.itemsize
+    if block.sliced:
+        return 2 * block.size * number + 3 * block.shape[0] * number
     values = 0 if model.spikes(block.layer) else _readout_bytes(model, block)
     return 2 * block.size * number + 4 * block.shape[0] * number + values
 
@@ -68,9 +85,13 @@ def own_records(model: Model, block: Block, records: Sequence[int]) -> int:
 
 
 def input_records(model: Model, block: Block, records: Sequence[int]) -> int:
-    """Return the input spikes that a block can record: all of below, and of a recurrent layer."""
+    """Return the input spikes that a block can record: all of below, and of a recurrent layer.
+
+    A slice hears its own lines only, each of them once a step.
+    """
     own = records[block.layer + 1] if model.recurrent[block.layer] else 0
-    return records[block.layer] + own
+    every = records[block.layer] + own
+    return min(every, block.shape[1] * model.steps) if block.sliced else every
 
 
 def output_records(model: Model, records: Sequence[int]) -> int:
@@ -81,6 +102,14 @@ def output_records(model: Model, records: Sequence[int]) -> int:
 def layer_regions(model: Model, block: Block, records: Sequence[int]) -> dict[str, int]:
     """Return regions and bytes of the program of one block."""
     number = model.dtype.itemsize
+    if block.sliced:
+        return {
+            "weights": block.size * number,
+            "gradient": block.size * number,
+            "adjoint": 2 * block.shape[0] * number,
+            "current": block.shape[0] * number,
+            "input_record": input_records(model, block, records) * SPIKE_RECORD_BYTES,
+        }
     regions = {
         "weights": block.size * number,
         "gradient": block.size * number,
@@ -95,6 +124,18 @@ def layer_regions(model: Model, block: Block, records: Sequence[int]) -> dict[st
     return regions
 
 
+def neurons_regions(model: Model, layer: int, recorded: int) -> dict[str, int]:
+    """Return regions and bytes of the neurons of a layer in slices, with ``recorded`` spikes."""
+    number = model.dtype.itemsize
+    block = neurons_block(model, layer)
+    regions = {"state": 5 * block.shape[0] * number}
+    if model.spikes(layer):
+        regions["spike_record"] = recorded * (SPIKE_RECORD_BYTES + 2 * number)
+    else:
+        regions["readout"] = _readout_bytes(model, block)
+    return regions
+
+
 def budgets(
     model: Model,
     input_capacity: int,
@@ -105,6 +146,8 @@ def budgets(
     moments: int = 2,
 ) -> dict[str, dict[str, int]]:
     """Return regions and bytes of the roles ``input``, every block's name, ``loss``, optimisers.
+
+    The neurons of a layer in slices are a role as well, with the layer's name.
 
     Parameters
     ----------
@@ -142,6 +185,11 @@ def budgets(
     for s, own in enumerate(cut(held, options.optimisers)):
         size = sum(piece.size for piece in own)
         roles[optimiser_name(s)] = optimiser_regions(size, number, moments, outstanding, options)
+    for layer in range(model.layers):
+        if model.sliced(layer):
+            neurons = neurons_block(model, layer)
+            recorded = own_records(model, neurons, records)
+            roles[neurons.name] = neurons_regions(model, layer, recorded)
     for block in held:
         roles[block.name] = layer_regions(model, block, records)
         if options.strategy == "tree":

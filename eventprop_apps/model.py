@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from chipsim.errors import DataError
+from chipsim.errors import DataError, did_you_mean
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss
 
 if TYPE_CHECKING:
     from eventprop_apps.losses.regularisers import Regulariser
+
+Split: TypeAlias = Literal["neurons", "inputs"]
+"""How a layer lies on several PEs."""
+SPLITS: tuple[str, ...] = get_args(Split)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Model:
         Whether the last layer is a leaky read-out, which does not spike.
     regularisers : tuple of Regulariser or None
         Of each layer's spikes.
+    slices : tuple of int
+        Of each layer: 0, or into how many slices its input lines are split. A layer in slices is
+        another one: spikes act two steps later instead of one, and its currents are sums of the
+        slices' sums.
 
     Notes
     -----
@@ -54,6 +62,7 @@ class Model:
     recurrent: tuple[bool, ...]
     readout: bool = False
     regularisers: tuple[Regulariser | None, ...] = ()
+    slices: tuple[int, ...] = ()
 
     @classmethod
     def make(
@@ -66,6 +75,7 @@ class Model:
         *,
         recurrent: bool | Sequence[bool] = False,
         regularisers: Regulariser | Sequence[Regulariser | None] | None = None,
+        slices: int | Sequence[int] = 0,
     ) -> Model:
         """Return a checked model.
 
@@ -84,6 +94,8 @@ class Model:
             One for all LIF layers, or one a layer.
         regularisers : Regulariser or sequence of Regulariser or None, optional
             One for all LIF layers, or one a layer.
+        slices : int or sequence of int
+            One for all layers, or one a layer.
 
         Raises
         ------
@@ -97,20 +109,28 @@ class Model:
             "factors": spread(factors, layers),
             "recurrent": recurrent_layers(recurrent, layers, readout),
             "regularisers": _of_spiking(regularisers, layers, readout, None),
+            "slices": spread(slices, layers),
         }
         problems = _size_problems(sizes, steps, dtype)
         for name, values in per_layer.items():
             problems += _count_problem(name, len(values), layers)
-            if readout and name != "factors" and len(values) == layers > 0 and values[-1]:
+            if (
+                readout
+                and name in ("recurrent", "regularisers")
+                and len(values) == layers > 0
+                and values[-1]
+            ):
                 problems.append(
                     f"{name} is set for the last layer, a read-out, which has no spikes"
                 )
+        whole = tuple(int(n) for n in sizes)
+        if not problems:
+            problems = _slice_problems(whole, per_layer["recurrent"], per_layer["slices"])
         if problems:
             raise DataError("model: " + "; ".join(problems))
-        whole = tuple(int(n) for n in sizes)
         return cls(
             whole, int(steps), per_layer["factors"], judge, np.dtype(dtype),
-            per_layer["recurrent"], readout, per_layer["regularisers"],
+            per_layer["recurrent"], readout, per_layer["regularisers"], per_layer["slices"],
         )  # fmt: skip
 
     @property
@@ -132,6 +152,15 @@ class Model:
         """Return whether a layer spikes."""
         return not (self.readout and layer == self.layers - 1)
 
+    def sliced(self, layer: int) -> bool:
+        """Return whether a layer is split by inputs."""
+        return bool(self.slices) and self.slices[layer] > 0
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Blocks of weights of each layer whose sums the model tells apart: slices, or one."""
+        return tuple(max(1, n) for n in self.slices) or (1,) * self.layers
+
     def shape(self, layer: int) -> tuple[int, int]:
         """Return (neurons, input lines) of a layer's weights; see the class for recurrence."""
         return self.sizes[layer + 1], lines_of(self.sizes, self.recurrent, layer)
@@ -140,6 +169,16 @@ class Model:
     def weights(self) -> int:
         """Number of weights."""
         return sum(out * into for out, into in map(self.shape, range(self.layers)))
+
+
+def _slice_problems(
+    sizes: Sequence[int], recurrent: Sequence[bool], slices: Sequence[int]
+) -> list[str]:
+    return [
+        f"got {count} slices of layer {layer}, expected 0 to {lines}, its input lines"
+        for layer, count in enumerate(slices)
+        if not 0 <= count <= (lines := lines_of(sizes, recurrent, layer))
+    ]
 
 
 def recurrent_layers(
@@ -153,6 +192,25 @@ def lines_of(sizes: Sequence[int], recurrent: Sequence[bool], layer: int) -> int
     """Return a layer's input lines: those from below, then its own neurons if it is recurrent."""
     own = sizes[layer + 1] if recurrent[layer] else 0
     return sizes[layer] + own
+
+
+def slices_of(split: Split | Sequence[Split], parts: Sequence[int], layers: int) -> tuple[int, ...]:
+    """Return `Model.slices` of layers that are split so, on so many PEs (0 or none: one slice).
+
+    Raises
+    ------
+    DataError
+        For an unknown split, or one for another number of layers.
+    """
+    ways = spread(split, layers)
+    problems = _count_problem("split", len(ways), layers)
+    problems += [
+        f"split: got {way!r}{did_you_mean(str(way), SPLITS)}" for way in ways if way not in SPLITS
+    ]
+    if problems:
+        raise DataError("model: " + "; ".join(problems))
+    counts = tuple(parts) if len(parts) == layers else (1,) * layers
+    return tuple(max(1, n) if way == "inputs" else 0 for way, n in zip(ways, counts, strict=True))
 
 
 def _of_spiking(value: Any, layers: int, readout: bool, none: Any) -> tuple[Any, ...]:

@@ -45,7 +45,7 @@ class Step:
     batches : int
         Batches that the run took, test included.
     overruns, late_spikes, late_errors : int
-        What it counted.
+        What it counted; currents of slices count as spikes.
     longest_us : float
         Longest time from a tick to the end of its handler [us].
     """
@@ -175,7 +175,7 @@ class ProbeRun(TrainingRun):
             us=simulation.clock.tick_ps // PS_PER_US,
             batches=self.chip.plan.done,
             overruns=simulation.tick_log.overruns,
-            late_spikes=late["spike"],
+            late_spikes=late["spike"] + late["current"],
             late_errors=late["error"],
             longest_us=simulation.tick_log.use_max_ps / PS_PER_US,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from eventprop_apps.model import Model
@@ -23,6 +24,20 @@ class Traffic:
     """
 
     spikes: tuple[float, ...]
+
+    def inputs(self, model: Model, layer: int, lines: tuple[int, int]) -> float:
+        """Return the expected spikes per step on some input lines of a layer, from and to."""
+        below = model.sizes[layer]
+        from_below = max(0, min(lines[1], below) - min(lines[0], below))
+        rate = self.spikes[layer] * from_below / below
+        own = lines[1] - lines[0] - from_below
+        if own:
+            rate += self.spikes[layer + 1] * own / model.sizes[layer + 1]
+        return rate / model.steps
+
+    def busy_share(self, model: Model, layer: int, lines: tuple[int, int]) -> float:
+        """Return the expected share of steps with a spike on some lines (a Poisson one)."""
+        return 1.0 - math.exp(-self.inputs(model, layer, lines))
 
     @classmethod
     def assumed(

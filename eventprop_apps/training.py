@@ -120,6 +120,7 @@ def model_of(values: TrainingModel) -> Model:
         section.dtype,
         recurrent=section.recurrences(),
         regularisers=values.loss.regulariser(),
+        slices=section.slices(),
     )
 
 
@@ -457,6 +458,7 @@ class TrainingRun:
             "train_samples": len(self.train_set),
             "unmatched_errors": strays.unmatched_errors + strays.passed_errors,
             "stale_phase": strays.stale_phase,
+            **self._slices(),
             "exchange": self.chip.exchange_meter.summary(),
             "cost_by_phase": self.chip.phases.summary(),
             "tick_us": self.chip.simulation.settings.tick_us,
@@ -464,6 +466,14 @@ class TrainingRun:
             "test_accuracy_by_epoch": [epoch.test.accuracy for epoch in self.epochs],
             **self._by_head(last),
         }
+
+    def _slices(self) -> dict[str, Any]:
+        """Return what layers split by inputs add to the summary."""
+        model = self.chip.model
+        if not any(model.slices):
+            return {}
+        late = self.chip.simulation.tracer.late["current"]
+        return {"late_currents": late, "slices": list(model.slices)}
 
 
 def versions() -> Mapping[str, str]:

@@ -61,7 +61,8 @@ def _result(summary: Summary) -> Iterator[Row]:
 
 def _packets(summary: Summary) -> Iterator[Row]:
     for kind, count in summary.get("packets", {}).items():
-        yield kind, f"{count:,}"
+        if count or kind != "current":  # few networks have layers that send currents
+            yield kind, f"{count:,}"
     if "packets_injected" in summary:
         yield "all", f"{summary['packets_injected']:,}"
     if "packet_hops" in summary:
@@ -81,7 +82,13 @@ def _packets(summary: Summary) -> Iterator[Row]:
         yield "latency", ", ".join(parts)
     late = [
         f"{summary[key]:,} {key.replace('_', ' ')}"
-        for key in ("late_spikes", "late_errors", "unmatched_errors", "stale_phase")
+        for key in (
+            "late_spikes",
+            "late_errors",
+            "late_currents",
+            "unmatched_errors",
+            "stale_phase",
+        )
         if key in summary
     ]
     if late:

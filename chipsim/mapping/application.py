@@ -18,7 +18,7 @@ from chipsim.mapping.constraints import contradictions, statement_problems
 Name: TypeAlias = Hashable
 """What vertices and nets are called: any hashable; str or int where it goes into a file."""
 
-Kind: TypeAlias = Literal["spike", "error", "gradient", "weight", "host"]
+Kind: TypeAlias = Literal["spike", "error", "gradient", "weight", "host", "current"]
 Transport: TypeAlias = Literal["noc_direct", "router_multicast"]
 Packet: TypeAlias = Literal["mc", "c2c", "nn", "fr"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HELD_ROWS = 4096
 """Rows that are held back before the recorder counts them, where nothing is written."""
 PHASES = ("idle", "forward", "backward", "exchange")
-TICKED = ("spike", "error")
+TICKED = ("spike", "error", "current")
 """Kinds of packets that belong to a tick: consumed in another one than the next, they are late."""
 
 

@@ -1,138 +1,93 @@
-"""Training under congestion: accuracy against lateness, with ticks that are too short.
+"""Training under congestion: accuracy against lateness, by cause.
 
-    python -m eventprop_apps.experiments.congestion [--plot FILE] [--epochs 3]
+    python -m eventprop_apps.experiments.congestion [--plot FILE] [--json FILE] [--seeds 1 2 3]
 
-Yin-Yang, 5-30-3, eight replicas. Layers lie anywhere on the chip (placer ``random``), FIFOs of
-routers have one slot, and further PEs send each other background traffic, a Poisson number of
-packets a tick. The tick is shortened from what the work needs to half of it: handlers overrun,
-packets are consumed late, and errors may find their step gone. Nothing stops; what is late is
-counted by kind.
+Yin-Yang, 5-30-3, 22 replicas. Layers lie anywhere on the chip (placer ``random``), FIFOs of
+routers have one slot, and further PEs send background traffic to one PE. Packets are made late in
+two ways:
+
+- ``ticks``: little background, and ticks shortened from what the work needs to half of it:
+  handlers overrun;
+- ``network``: a tick in which the work ends in time, a NoC at a thirtieth of its clock, so that the
+  24 senders can fill its channels, and more and more background: packets are still on their way
+  when their tick begins.
+
+Nothing stops; what is late is counted by kind and by cause.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import sys
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chipsim.machine.library import load_machine
-from chipsim.machine.model import Machine
-from chipsim.mapping.application import Application, Net, Vertex
-from chipsim.mapping.mapping import Mapping
-from chipsim.seeds import derive
-from chipsim.sim.pe import ProcessingElement
-from chipsim.sim.program import Effect, Program
-from eventprop_apps.chip import ChipOptions, ChipRun
+from eventprop_apps.chip import ChipOptions
 from eventprop_apps.data.batches import batches
 from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.data.init import initial_weights
 from eventprop_apps.data.yinyang import yinyang
 from eventprop_apps.evaluation import sample_of
+from eventprop_apps.experiments.background import CAUSES, CongestedRun, counted
 from eventprop_apps.model import Model, layer_factors
 from eventprop_apps.optimisers import AdamSettings
-from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan
+from eventprop_apps.programs.plan import Job
 
-SIZES, STEPS, REPLICAS = (5, 30, 3), 27, 8
-SEED = 1
-TICKS_US = (20, 17, 14, 12, 10, 8)
-BACKGROUND, RATE = 24, 20.0
+SIZES, STEPS, REPLICAS = (5, 30, 3), 27, 22
+LR = 0.02
 
 
-class Background(Program):
-    """Sends a Poisson number of packets a tick, and takes what it gets.
+@dataclass(frozen=True)
+class Load:
+    """What a run is put under.
 
-    Parameters
+    Attributes
     ----------
-    number : int
-        Names its net and its random stream.
+    tick_us : int
     rate : float
-        Mean packets a tick.
-    plan : Plan
-        How long a batch is.
-    steps : int
-    """
-
-    def __init__(self, number: int, rate: float, plan: Plan, steps: int) -> None:
-        self.net, self.rate, self.plan, self.steps = f"background{number}", rate, plan, steps
-        self._rng = np.random.default_rng(derive(SEED, "background", number))
-
-    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        """Accompany each job's ticks."""
-        number = self.plan.start
-        if not number:
-            yield pe.barrier(BEGIN_BARRIER)
-        while (job := self.plan.job(number)) is not None:
-            for _ in range(2 * self.steps if job.backward else self.steps + 1):
-                yield pe.next_tick()
-                pe.take_packets()
-                pe.send(self.net, [0] * int(self._rng.poisson(self.rate)))
-            yield pe.barrier(BATCH_BARRIER)
-            number += 1
-
-
-class CongestedRun(ChipRun):
-    """A run with background traffic beside it.
-
-    Parameters
-    ----------
+        Mean background packets of a sender in a tick.
+    noc_mhz : int
+        Clock of the NoC; 300 is the chip's.
     senders : int
-        PEs that send to one another, in a ring.
-    rate : float
-        Mean packets of each in a tick.
+        PEs with background traffic.
     """
 
-    def __init__(self, senders: int, rate: float, *args: Any, **more: Any) -> None:
-        self._senders, self._rate = senders, rate
-        super().__init__(*args, **more)
+    tick_us: int
+    rate: float = 2.0
+    noc_mhz: int = 300
+    senders: int = 24
 
-    def _map(self, application: Application, machine: Machine) -> Mapping:
-        names = [f"background{n}" for n in range(self._senders)]
-        own = tuple(Vertex(name, {"code": 1024}) for name in names)
-        following = [*names[1:], *names[:1]]
-        nets = tuple(
-            Net(name, name, (sink,), kind="host")
-            for name, sink in zip(names, following, strict=True)
-        )
-        more = replace(
-            application, vertices=application.vertices + own, nets=application.nets + nets
-        )
-        return super()._map(more, machine)
 
-    def _make_programs(self) -> dict[str, Program]:
-        return super()._make_programs() | {
-            f"background{n}": Background(n, self._rate, self.plan, self.model.steps)
-            for n in range(self._senders)
-        }
+SWEEPS = {
+    "ticks": tuple(Load(us) for us in (20, 14, 12, 10)),
+    "network": tuple(Load(24, rate, noc_mhz=10) for rate in (0, 1, 2, 4)),
+}
+"""Loads of each sweep, from the lightest to the heaviest."""
 
 
 def trained(
-    tick_us: int,
-    epochs: int = 3,
-    samples: int = 176,
-    tests: int = 80,
-    senders: int = BACKGROUND,
-    rate: float = RATE,
+    load: Load, seed: int = 1, epochs: int = 5, samples: int = 440, tests: int = 504
 ) -> dict[str, Any]:
-    """Train with a tick and return what came of it.
+    """Train under a load and return what came of it.
 
     Parameters
     ----------
-    tick_us : int
+    load : Load
+    seed : int
+        Of weights, order of samples, placement and background.
     epochs, samples, tests : int
-    senders : int
-        PEs with background traffic.
-    rate : float
-        Mean packets of each in a tick.
 
     Returns
     -------
     dict
-        ``tick_us``, ``test_accuracy``, ``overruns``, ``late`` (by kind), ``late_share`` (of spikes
-        and errors), ``unmatched`` (errors without effect), ``background`` (packets).
+        ``test_accuracy`` and what `eventprop_apps.experiments.background.counted` returns.
     """
     model = Model.make(SIZES, STEPS, layer_factors(len(SIZES) - 1))
     train, test = yinyang(samples, 42, steps=STEPS), yinyang(tests, 40, steps=STEPS)
@@ -140,7 +95,7 @@ def trained(
 
     def jobs() -> Iterator[Job]:
         for epoch in range(epochs):
-            for chosen in batches(SEED, epoch, len(train), REPLICAS):
+            for chosen in batches(seed, epoch, len(train), REPLICAS):
                 yield _job(train, chosen, training=True)
         for start in range(0, len(test), REPLICAS):
             yield _job(test, np.arange(start, min(start + REPLICAS, len(test))), training=False)
@@ -150,33 +105,21 @@ def trained(
             choice = run.loss.choice[: len(job), 0]
             right[0] += int((choice == test.label[job.samples]).sum())
 
+    machine = {"noc.fifo_packets": 1, "noc.clock_mhz": load.noc_mhz}
     run = CongestedRun(
-        senders,
-        rate,
+        load.senders if load.rate else 0,
+        load.rate,
         model,
-        load_machine("spinnaker2", {"noc.fifo_packets": 1}),
-        initial_weights(SEED, SIZES, [(3.2, 3.2), (5.2, 2.8)]),
+        load_machine("spinnaker2", machine),
+        initial_weights(seed, SIZES, [(3.2, 3.2), (5.2, 2.8)]),
         jobs(),
-        ChipOptions(REPLICAS, placer="random", seed=SEED, tick_us=tick_us),
+        ChipOptions(REPLICAS, placer="random", seed=seed, tick_us=load.tick_us),
         input_capacity=max(train.events.longest(), test.events.longest()),
-        optimiser=AdamSettings(lr=0.01).make(model.weights, samples // REPLICAS, model.dtype),
+        optimiser=AdamSettings(lr=LR).make(model.weights, samples // REPLICAS, model.dtype),
         on_done=done,
     )
     run.run()
-    simulation = run.simulation
-    late = simulation.tracer.late
-    simulation.tracer.finish()
-    sent = simulation.tracer.recorder.packets_sent()
-    strays = run.strays
-    return {
-        "tick_us": tick_us,
-        "test_accuracy": right[0] / len(test),
-        "overruns": simulation.tick_log.overruns,
-        "late": {kind: late[kind] for kind in ("spike", "error")},
-        "late_share": (late["spike"] + late["error"]) / (sent["spike"] + sent["error"]),
-        "unmatched": strays.unmatched_errors + strays.passed_errors,
-        "background": sent["host"],
-    }
+    return {"test_accuracy": right[0] / len(test), "tests": tests, **counted(run)}
 
 
 def _job(data: Dataset, chosen: Any, training: bool) -> Job:
@@ -190,42 +133,105 @@ def _job(data: Dataset, chosen: Any, training: bool) -> Job:
     )
 
 
-def draw(rows: list[dict[str, Any]], path: str) -> None:
-    """Draw accuracy against the share of late packets, a point a tick."""
+def interval(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Return Wilson's interval of a binomial share (95 % by default).
+
+    References
+    ----------
+    Wilson 1927, doi 10.1080/01621459.1927.10502953.
+    """
+    base = 1 + z * z / count
+    middle = (share + z * z / (2 * count)) / base
+    half = z / base * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return middle - half, middle + half
+
+
+def study(
+    seeds: Sequence[int], sweeps: Sequence[str] = tuple(SWEEPS), **size: int
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each seed, sweep and load: what `trained` returns, and the load's fields."""
+    for seed in seeds:
+        for sweep in sweeps:
+            for load in SWEEPS[sweep]:
+                row = {"sweep": sweep, "seed": seed, "tick_us": load.tick_us, "rate": load.rate}
+                yield row | trained(load, seed, **size)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a Markdown table, a line a load: sums of counts over seeds, mean accuracy."""
+    yield (
+        "| sweep | tick [us] | background | accuracy by seed | mean | late spikes | late errors | "
+        "late | by sender | by network | by receiver | handlers behind | no effect |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    loads = dict.fromkeys((row["sweep"], row["tick_us"], row["rate"]) for row in rows)
+    for sweep, tick_us, rate in loads:
+        own = [r for r in rows if (r["sweep"], r["tick_us"], r["rate"]) == (sweep, tick_us, rate)]
+        shares = [row["test_accuracy"] for row in own]
+        mean = sum(shares) / len(shares)
+        low, high = interval(mean, sum(row["tests"] for row in own))
+        late = [sum(row["late"][kind] for row in own) for kind in ("spike", "error")]
+        causes = [sum(row["causes"][cause] for row in own) for cause in CAUSES]
+        each = ", ".join(f"{100 * share:.1f}" for share in shares)
+        cells = [
+            sweep, str(tick_us), f"{rate:g}", each,
+            f"{100 * mean:.1f} % ({100 * low:.1f} to {100 * high:.1f})",
+            *(f"{n:,}" for n in late),
+            f"{100 * sum(row['late_share'] for row in own) / len(own):.2f} %",
+            *(f"{n:,}" for n in causes),
+            f"{sum(row['behind'] for row in own):,}", f"{sum(row['unmatched'] for row in own):,}",
+        ]  # fmt: skip
+        yield "| " + " | ".join(cells) + " |"
+
+
+def draw(rows: Sequence[dict[str, Any]], path: str) -> None:
+    """Draw accuracy against the share of late packets, a point a run, with its interval."""
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(layout="constrained")
-    ax.plot(
-        [100 * row["late_share"] for row in rows],
-        [100 * row["test_accuracy"] for row in rows],
-        marker="o",
-    )
-    for row in rows:
-        at = (100 * row["late_share"], 100 * row["test_accuracy"])
-        ax.annotate(f"{row['tick_us']} us", at, xytext=(5, 4), textcoords="offset points")
+    for sweep, marker in zip(SWEEPS, ("o", "s"), strict=True):
+        own = [row for row in rows if row["sweep"] == sweep]
+        if not own:
+            continue
+        x = [100 * row["late_share"] for row in own]
+        y = [100 * row["test_accuracy"] for row in own]
+        ends = [interval(row["test_accuracy"], row["tests"]) for row in own]
+        bars = np.array(
+            [[v - 100 * low, 100 * high - v] for v, (low, high) in zip(y, ends, strict=True)]
+        ).T
+        ax.errorbar(x, y, bars, linestyle="none", marker=marker, capsize=2, label=f"by {sweep}")
+    ax.set_xscale("symlog", linthresh=0.01)
     ax.set(xlabel="late packets [% of spikes and errors]", ylabel="test accuracy [%]")
-    figure.savefig(path)
+    ax.legend()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
 
 
-def main() -> int:
-    """Train with each tick, print a table, draw."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(given: Sequence[str] | None = None) -> int:
+    """Train under each load with each seed, print a table, draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--plot", metavar="FILE")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--ticks", type=int, nargs="+", default=list(TICKS_US), metavar="US")
-    arguments = parser.parse_args()
-    rows = []
-    print("| tick [us] | test accuracy | overruns | late spikes | late errors | late | no effect |")
-    print("|---|---|---|---|---|---|---|")
-    for tick_us in arguments.ticks:
-        row = trained(tick_us, arguments.epochs)
-        rows.append(row)
-        print(
-            f"| {tick_us} | {100 * row['test_accuracy']:.1f} % | {row['overruns']:,} | "
-            f"{row['late']['spike']:,} | {row['late']['error']:,} | "
-            f"{100 * row['late_share']:.1f} % | {row['unmatched']:,} |",
-            flush=True,
-        )
+    parser.add_argument("--json", metavar="FILE", help="write the rows here")
+    parser.add_argument("--rows", metavar="FILE", nargs="+", help="take these rows, train nothing")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--sweep", nargs="+", choices=SWEEPS, default=list(SWEEPS))
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=440)
+    parser.add_argument("--tests", type=int, default=504)
+    arguments = parser.parse_args(given)
+    size = {name: getattr(arguments, name) for name in ("epochs", "samples", "tests")}
+    if arguments.rows:
+        rows = [row for name in arguments.rows for row in json.loads(Path(name).read_text())]
+    else:
+        rows = []
+        for row in study(arguments.seeds, arguments.sweep, **size):
+            rows.append(row)
+            print(".", end="", file=sys.stderr, flush=True)
+            if arguments.json:
+                Path(arguments.json).write_text(json.dumps(rows, indent=1))
+    print("\n".join(table(rows)))
     if arguments.plot:
         draw(rows, arguments.plot)
     return 0

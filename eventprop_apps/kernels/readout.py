@@ -116,8 +116,23 @@ def readout_row(
     for k in range(lo, hi):
         keep_input(inputs, counts, row, in_index[k], step - 1)
     current = neuron[row, CURRENT]
-    voltage = neuron[row, VOLTAGE]
     add_inputs(weights[0 if weights.shape[0] == 1 else row], current, factors, in_index, lo, hi)
+    read_row(neuron, factors, value, best, step_weights, row, step)
+
+
+@inlined
+def read_row(
+    neuron: Floats,
+    factors: Floats,
+    value: Floats,
+    best: Ints,
+    step_weights: Floats,
+    row: int,
+    step: int,
+) -> None:
+    """Do what step ``step`` does of one row once its currents are there."""
+    current = neuron[row, CURRENT]
+    voltage = neuron[row, VOLTAGE]
     b = factors[DECAY_V]
     gain = factors[GAIN_V]
     for n in range(current.size):
@@ -133,6 +148,27 @@ def readout_row(
         if step == 1 or voltage[n] > y[n]:
             y[n] = voltage[n]
             best[row, n] = step
+
+
+@inlined
+def has_source(
+    factors: Floats, error: Floats, best: Ints, step_weights: Floats, row: int, n: int, i: int
+) -> bool:
+    """Return whether a neuron's lambda_V[i+1] gets a source before step ``i``."""
+    return factors[READOUT] * error[row, n] != 0 and (
+        step_weights.size > 0 or best[row, n] == i + 1
+    )
+
+
+@inlined
+def source_of(
+    factors: Floats, error: Floats, step_weights: Floats, row: int, n: int, i: int
+) -> Any:
+    """Return that source, ``r dL/dV[i+1]``."""
+    source = factors[READOUT] * error[row, n]
+    if step_weights.size > 0:
+        source = source * step_weights[i + 1]
+    return source
 
 
 @inlined
@@ -159,14 +195,10 @@ def readout_back_row(
     lambda_v = neuron[row, LAMBDA_V]
     sources = 0
     for n in range(lambda_v.size):
-        source = factors[READOUT] * error[row, n]
-        if source == 0 or (step_weights.size == 0 and best[row, n] != i + 1):
-            continue
-        if step_weights.size > 0:
-            source = source * step_weights[i + 1]
-        lambda_v[n] += source
-        sources += 1
-        counts[row, ACTIVE] = 1
+        if has_source(factors, error, best, step_weights, row, n, i):
+            lambda_v[n] += source_of(factors, error, step_weights, row, n, i)
+            sources += 1
+            counts[row, ACTIVE] = 1
     if counts[row, ACTIVE] != 0:
         decay_adjoint(neuron, factors, row)
     own = gradient[0 if gradient.shape[0] == 1 else row]

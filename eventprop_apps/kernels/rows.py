@@ -103,6 +103,33 @@ def add_inputs(
 
 
 @inlined
+def add_slices(
+    weights: Floats,
+    current: Floats,
+    factors: Floats,
+    ends: Longs,
+    in_index: Ints,
+    lo: int,
+    hi: int,
+) -> None:
+    """As `add_inputs`, slice by slice: ``acc`` adds up, ascending, what each slice sums on its own.
+
+    Slice s are the input lines below ``ends[s]`` that no slice before it has.
+    """
+    a = factors[DECAY_I]
+    for n in range(current.size):
+        acc = factors[ZERO]
+        k = lo
+        for s in range(ends.size):
+            part = factors[ZERO]
+            while k < hi and in_index[k] < ends[s]:
+                part += weights[n, in_index[k]]
+                k += 1
+            acc += part
+        current[n] = a * current[n] + acc
+
+
+@inlined
 def forward_row(
     weights: Floats,
     neuron: Floats,
@@ -123,8 +150,25 @@ def forward_row(
     for k in range(lo, hi):
         keep_input(inputs, counts, row, in_index[k], step - 1)
     current = neuron[row, CURRENT]
-    voltage = neuron[row, VOLTAGE]
     add_inputs(weights[0 if weights.shape[0] == 1 else row], current, factors, in_index, lo, hi)
+    return fire_row(neuron, spikes, values, counts, factors, row, step, out, at)
+
+
+@inlined
+def fire_row(
+    neuron: Floats,
+    spikes: Ints,
+    values: Floats,
+    counts: Longs,
+    factors: Floats,
+    row: int,
+    step: int,
+    out: Ints,
+    at: int,
+) -> int:
+    """Do what step ``step`` does of one row once its currents are there; see `forward_row`."""
+    current = neuron[row, CURRENT]
+    voltage = neuron[row, VOLTAGE]
     b = factors[DECAY_V]
     gain = factors[GAIN_V]
     threshold = factors[THRESHOLD]

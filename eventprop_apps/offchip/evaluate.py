@@ -55,6 +55,7 @@ def evaluate_offchip(
     threshold: float | Sequence[float] = 1.0,
     recurrent: bool | Sequence[bool] = False,
     regularisers: Any = None,
+    slices: int | Sequence[int] = 0,
     loss: Any = None,
     targets: ArrayLike | None = None,
     dtype: DTypeLike = np.float32,
@@ -78,6 +79,8 @@ def evaluate_offchip(
         One for all LIF layers, or one a layer.
     regularisers : Regulariser or sequence of Regulariser or None, optional
         One for all LIF layers, or one a layer.
+    slices : int or sequence of int
+        As `Model.slices`: above 0 for a layer that is split by inputs.
     loss : Loss, optional
         ``TTFSLoss(xi=1.5, alpha=0.01, beta=100.0)`` by default; times in steps.
     targets : array_like, shape (B, n_out), optional
@@ -96,6 +99,7 @@ def evaluate_offchip(
     model = model_of_arrays(
         arrays, events, judge, dtype, factors=factors, dt_ms=dt_ms, tau_mem_ms=tau_mem_ms,
         tau_syn_ms=tau_syn_ms, threshold=threshold, recurrent=recurrent, regularisers=regularisers,
+        slices=slices,
     )  # fmt: skip
     network = OffchipNetwork.of_model(model, arrays, len(events))
     result = run_batch(network, events, labels, output_error, loss=judge, targets=targets)
@@ -118,6 +122,7 @@ def model_of_arrays(
     *,
     recurrent: bool | Sequence[bool] = False,
     regularisers: Any = None,
+    slices: int | Sequence[int] = 0,
     factors: Any = "exp",
     **constants: Any,
 ) -> Model:
@@ -125,7 +130,7 @@ def model_of_arrays(
 
     Parameters
     ----------
-    weights, loss, dtype, recurrent, regularisers, factors
+    weights, loss, dtype, recurrent, regularisers, slices, factors
         As `evaluate_offchip`.
     events : SpikeEvents
         Give the input lines and time steps.
@@ -140,8 +145,9 @@ def model_of_arrays(
     decays = layer_factors(len(weights), factors, **constants)
     sizes = network_sizes(weights, events.n_in, recurrent, loss)
     return Model.make(
-        sizes, events.steps, decays, loss, dtype, recurrent=recurrent, regularisers=regularisers
-    )
+        sizes, events.steps, decays, loss, dtype, recurrent=recurrent, regularisers=regularisers,
+        slices=slices,
+    )  # fmt: skip
 
 
 def network_sizes(

@@ -87,11 +87,13 @@ def general_backward_pass(
     rows: int,
     below: int,
     want_errors: bool,
+    delay: int,
     total: Floats,
 ) -> None:
     """Run adjoint steps T-2 .. 0 of a layer that may be recurrent or regularised.
 
-    As `passes.backward_pass`; ``drive`` holds the regulariser's scalars, or nothing.
+    As `passes.backward_pass`; ``drive`` holds the regulariser's scalars, or nothing. ``delay`` is
+    after how many steps a spike acts: 2 in a layer that is split by inputs.
     """
     total[:] = 0
     number = np.empty(total.shape[0], total.dtype)
@@ -108,7 +110,7 @@ def general_backward_pass(
             for k in range(first, counts[row, INPUT_CURSOR]):
                 own = inputs[row, INPUT_INDEX, k] - below
                 if own >= 0:
-                    at = find_spike(spikes, counts[row, SPIKES], row, own, i - 1)
+                    at = find_spike(spikes, counts[row, SPIKES], row, own, i - delay)
                     values[row, SPIKE_ERROR, at] += input_errors[row, k]
         for n in range(total.shape[0]):
             for j in range(total.shape[1]):

@@ -16,7 +16,8 @@ from eventprop_apps.kernels.state import INPUTS_LOST, SPIKES, SPIKES_LOST, Layer
 from eventprop_apps.losses.api import Outputs, Reads
 from eventprop_apps.losses.regularisers import Regulariser
 from eventprop_apps.model import Model, lines_of
-from eventprop_apps.offchip import general, passes
+from eventprop_apps.offchip import delayed, general, passes
+from eventprop_apps.partition import bounds
 
 START_CAPACITY = 64
 """Spikes of a sample that a layer has room for at first; doubled whenever it was too little."""
@@ -42,6 +43,8 @@ class OffchipNetwork:
         One a layer.
     readout : Loss, optional
         Makes the last layer a leaky read-out, with this loss's statistic.
+    slices : sequence of int, optional
+        As `Model.slices`.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class OffchipNetwork:
         recurrent: Sequence[bool] = (),
         regularisers: Sequence[Regulariser | None] = (),
         readout: Any = None,
+        slices: Sequence[int] = (),
     ) -> None:
         self.recurrent = tuple(recurrent) or (False,) * len(weights)
         check_layers(weights, self.recurrent)
@@ -76,6 +80,10 @@ class OffchipNetwork:
             for w in weights
         ]  # fmt: skip
         self.rows = rows
+        self._slices = [
+            np.array(bounds(s.n_in, count)[1:] if count else [], np.int64)
+            for s, count in zip(self.layers, tuple(slices) or (0,) * len(weights), strict=True)
+        ]
         self.regulariser_shares: list[NDArray[Any]] = []
         self._plain = [np.zeros(0, self.dtype)] * len(weights)
         self._drives = self._plain
@@ -99,6 +107,7 @@ class OffchipNetwork:
         return cls(
             weights, model.factors, rows, dtype=model.dtype, recurrent=model.recurrent,
             regularisers=model.regularisers, readout=model.loss if model.readout else None,
+            slices=model.slices,
         )  # fmt: skip
 
     @property
@@ -178,9 +187,20 @@ class OffchipNetwork:
         factors = self.factors[number]
         if self._readout_of is not None and number == len(self.layers) - 1:
             r = self._values(flow.steps)
+            if self._slices[number].size:
+                delayed.delayed_readout_pass(
+                    s.weights, s.neuron, s.inputs, s.counts, factors, r.value, r.best, r.weights,
+                    self._slices[number], flow.steps, *given,
+                )  # fmt: skip
+                return
             general.readout_forward_pass(
                 s.weights, s.neuron, s.inputs, s.counts, factors, r.value, r.best, r.weights,
                 flow.steps, *given,
+            )  # fmt: skip
+        elif self._slices[number].size:
+            delayed.delayed_forward_pass(
+                s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.counts, factors,
+                self._slices[number], flow.steps, self.lines(number), *given,
             )  # fmt: skip
         elif self.recurrent[number]:
             general.recurrent_forward_pass(
@@ -285,7 +305,7 @@ class OffchipNetwork:
             general.general_backward_pass(
                 s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.input_errors, s.counts,
                 s.gradient, factors, self._drives[number], steps, rows, self.lines(number),
-                want_errors or self.recurrent[number], total,
+                want_errors or self.recurrent[number], 2 if self._slices[number].size else 1, total,
             )  # fmt: skip
         else:
             passes.backward_pass(

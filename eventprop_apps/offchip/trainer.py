@@ -18,9 +18,10 @@ from eventprop_apps.losses.ttfs import TTFSLoss
 from eventprop_apps.model import Model
 from eventprop_apps.offchip.batch import BatchResult, run_batch
 from eventprop_apps.offchip.network import OffchipNetwork, check_layers
-from eventprop_apps.optimisers.adam import AdamSettings, flatten, unflatten
+from eventprop_apps.optimisers.adam import AdamSettings
 from eventprop_apps.optimisers.api import OptimiserSettings
 from eventprop_apps.optimisers.clip import clip_factor, clip_gradient
+from eventprop_apps.partition import blocks, pack, unpack
 
 EVALUATION_ROWS = 256
 """Samples evaluated in one call; no result depends on it."""
@@ -165,7 +166,8 @@ class Trainer:
         self._evaluator = OffchipNetwork.of_model(self.model, weights, EVALUATION_ROWS)
         first = batches(seed, 0, len(train), s.batch, drop_last=s.drop_last)
         dtype = self.model.dtype
-        self._vector = flatten(self.network.weights, dtype)
+        self._pieces = blocks(self.model, self.model.counts)
+        self._vector = pack(self.network.weights, self._pieces, dtype)
         self.optimiser = (s.optimiser or s.adam).make(self._vector.size, len(first), dtype)
         self.history: list[EpochRecord] = []
         self._best = self._vector.copy()
@@ -182,7 +184,9 @@ class Trainer:
 
         Without validation samples, those after the last epoch.
         """
-        return [w.copy() for w in unflatten(self._best, self.network.shapes)]
+        best = self.weights
+        unpack(self._best, self._pieces, best)
+        return best
 
     @property
     def best_epoch(self) -> int:
@@ -256,7 +260,7 @@ class Trainer:
             self.network, events, labels, loss=self.model.loss,
             targets=None if wanted is None else wanted[samples],
         )  # fmt: skip
-        gradient = flatten(result.gradients, self.model.dtype)
+        gradient = pack(result.gradients, self._pieces, self.model.dtype)
         if self.settings.clip_norm is not None:
             clip_gradient(gradient, self.settings.clip_norm)
         self.optimiser.update(self._vector, gradient)
@@ -318,9 +322,7 @@ class Trainer:
         self._set_weights(self.network)
 
     def _set_weights(self, network: OffchipNetwork) -> None:
-        parts = unflatten(self._vector, network.shapes)
-        for own, part in zip(network.weights, parts, strict=True):
-            own[:] = part
+        unpack(self._vector, self._pieces, network.weights)
 
     def _spike_counts(self, rows: int) -> list[int]:
         return self.network.spike_counts(rows)

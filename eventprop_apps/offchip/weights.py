@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from numpy.typing import NDArray
 from chipsim.errors import DataError
 from chipsim.trace.files import npz_bytes
 from chipsim.trace.layout import WEIGHTS
+
+BROKEN = (
+    ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError,
+    zlib.error,
+)  # fmt: skip
+"""What NumPy and zipfile raise for broken files; RuntimeError for a member marked as encrypted."""
 
 PREFIX = "layer"
 """Arrays are called layer0, layer1, ... from the input on."""
@@ -86,7 +93,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {name: file[name] for name in file.files}
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+    except BROKEN as error:
         raise DataError(f"{path}: no .npz file, or a broken one: {error}") from error
 
 

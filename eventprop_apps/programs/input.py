@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
-from chipsim.sim.sends import SendPlan
 from eventprop_apps.keys import SpikeKey, bits_for
 from eventprop_apps.programs.decode import due_inputs
 from eventprop_apps.programs.plan import (
@@ -21,6 +20,7 @@ from eventprop_apps.programs.plan import (
     SampleFeeder,
     sample_events,
 )
+from eventprop_apps.programs.ports import SpikeTargets
 from eventprop_apps.programs.whole import input_whole
 
 _NEVER = -1
@@ -41,7 +41,7 @@ class InputKernel(Kernel):
 
     def __init__(self, replicas: int, capacity: int, key: SpikeKey) -> None:
         self.key = key
-        self.plan: SendPlan | None = None
+        self.spikes_out: SpikeTargets | None = None
         self.parity = 0
         self.sample = np.full(replicas, -1, dtype=np.int32)
         self._step = np.full((replicas, capacity), _NEVER, dtype=np.int64)
@@ -59,15 +59,18 @@ class InputKernel(Kernel):
 
     def room(self) -> int:
         """Return the most packets of a step: every spike of every sample."""
-        if self.plan is None or self.plan.by_key:
+        plan = None if self.spikes_out is None else self.spikes_out.alone
+        if plan is None or plan.by_key:
             return 0
-        return int(self.plan.fan.sum()) * self._step.shape[1]
+        return int(plan.fan.sum()) * self._step.shape[1]
 
     def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
         """Send the spikes of the step in one call."""
-        assert self.plan is not None
+        assert self.spikes_out is not None
+        assert self.spikes_out.alone is not None
+        plan = self.spikes_out.alone.form
         high = self.parity << bits_for(self.key.neurons)
-        input_whole(form, tick, now, self.plan.form, self._step, self._line, self.sample, high)
+        input_whole(form, tick, now, plan, self._step, self._line, self.sample, high)
         return True
 
     def step(self, call: StepCall) -> None:
@@ -77,8 +80,8 @@ class InputKernel(Kernel):
             self._step, self._line, call.rows, call.step, self.sample, high
         )
         call.counts[:, 0] = 1 + found
-        if len(position) and self.plan is not None:
-            call.send(self.plan, position, offset, tag=tag)
+        if len(position) and self.spikes_out is not None:
+            self.spikes_out.send(call, position, offset - high, offset, tag)
 
 
 class InputProgram(Program):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chipsim.errors import ProgramError
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Kernel, Program, StepCall
-from chipsim.sim.sends import NO_PLAN, SendPlan
+from chipsim.sim.sends import NO_PLAN
 from eventprop_apps.exchange import TreeReducer, WeightReceiver
 from eventprop_apps.kernels.layer import (
     OPERATIONS,
@@ -39,7 +39,12 @@ from eventprop_apps.programs.plan import (
     Job,
     Plan,
 )
-from eventprop_apps.programs.ports import ErrorSources, ErrorTargets, SpikeSources
+from eventprop_apps.programs.ports import (
+    ErrorSources,
+    ErrorTargets,
+    SpikeSources,
+    SpikeTargets,
+)
 from eventprop_apps.programs.whole import backward_whole, forward_whole
 
 RECEIVE_AT_ONCE = 256
@@ -82,7 +87,7 @@ class LayerKernel(Kernel):
         self.errors_in = ErrorSources(
             nets, ErrorKey(model.sizes[layer + 1], model.steps), block.first
         )
-        self.spikes_out: SendPlan | None = None
+        self.spikes_out: SpikeTargets | None = None
         self.errors_below: ErrorTargets | None = None
         self.errors_own: ErrorTargets | None = None
         self.parity = 0
@@ -93,6 +98,12 @@ class LayerKernel(Kernel):
         self.spike_log: SpikeLog | None = None
         self.watch: Callable[[StepCall, int], None] | None = None
         self._found = np.zeros(3, dtype=np.int64)
+
+    def begin(self, number: int, job: Job, replica: int) -> None:
+        """Take a replica's part of a job."""
+        self.parity = number % 2
+        self.job = job
+        self.sample[replica] = job.samples[replica] if replica < len(job) else -1
 
     def step(self, call: StepCall) -> None:
         """Do the forward or backward step that each row is at."""
@@ -120,18 +131,19 @@ class LayerKernel(Kernel):
         Whole are those of a layer of spiking neurons that is not recurrent, on nets of one form.
         """
         below, state = self.errors_below, self.state
+        up = None if self.spikes_out is None else self.spikes_out.alone
         if (
             self.errors_own is not None
             or self.spikes_in.several
             or self.errors_in.several
-            or self.spikes_out is None
-            or self.spikes_out.by_key
+            or up is None
+            or up.by_key
             or (below is not None and (len(below.plans) > 1 or below.plans[0].by_key))
         ):
             return 0
-        up = int(self.spikes_out.fan.sum()) * state.n_out
+        sent = int(up.fan.sum()) * state.n_out
         down = 0 if below is None else int(below.plans[0].fan.sum()) * state.inputs.shape[2]
-        return max(up, down)
+        return max(sent, down)
 
     def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
         """Do a forward or backward step in one call, unless somebody watches the neurons."""
@@ -153,9 +165,10 @@ class LayerKernel(Kernel):
     def _forward_whole(self, form: NDArray[np.int64], step: int, tick: int, now: int) -> int:
         key, nets, _ = self.spikes_in.groups[0]
         state, block = self.state, self.block
-        assert self.spikes_out is not None
+        plan = None if self.spikes_out is None else self.spikes_out.alone
+        assert plan is not None
         return forward_whole(
-            form, tick, now, self.spikes_out.form, nets, self.parity, bits_for(key.neurons), step,
+            form, tick, now, plan.form, nets, self.parity, bits_for(key.neurons), step,
             self.sample, block.first, self.parity << bits_for(self.key_out.neurons),
             len(OPERATIONS), state.weights, state.neuron, state.spikes, state.spike_values,
             state.inputs, state.counts, state.gradient, self.factors,
@@ -190,17 +203,39 @@ class LayerKernel(Kernel):
         out_ptr, out, _ = forward_rows(
             self.state, self.factors, step, rows, ptr, line, ops=call.counts
         )
-        if len(out) and self.spikes_out is not None:
-            sender, tag = senders(out_ptr, rows, self.sample)
-            neuron = out + self.block.first if self.block.first else out
-            if self.spike_log is not None:
-                self.spike_log.append((step, rows[sender], neuron))
-            call.send(
-                self.spikes_out,
-                sender,
-                self.key_out.encode(self.parity, neuron),
-                tag=tag,
-            )
+        self._send_spikes(call, step, out_ptr, out)
+
+    def _send_spikes(
+        self, call: StepCall, step: int, out_ptr: NDArray[np.int64], out: NDArray[np.int32]
+    ) -> None:
+        """Send what the neurons fired."""
+        if not len(out) or self.spikes_out is None:
+            return
+        sender, tag = senders(out_ptr, call.rows, self.sample)
+        neuron = out + self.block.first if self.block.first else out
+        if self.spike_log is not None:
+            self.spike_log.append((step, call.rows[sender], neuron))
+        offset = self.key_out.encode(self.parity, neuron)
+        self.spikes_out.send(call, sender, neuron, offset, tag)
+
+    def _send_values(self, call: StepCall, readout: ReadoutState) -> None:
+        """Send what a read-out's neurons have read."""
+        if self.spikes_out is None:
+            return
+        rows = call.rows
+        size = self.block.stop - self.block.first
+        sender = np.repeat(np.arange(len(rows), dtype=np.int32), size)
+        sender = sender[self.sample[rows[sender]] >= 0]
+        neuron = np.tile(np.arange(self.block.first, self.block.stop), len(sender) // size)
+        value = np.ascontiguousarray(readout.value[rows[sender], neuron - self.block.first])
+        self.spikes_out.send(
+            call,
+            sender,
+            neuron,
+            self.key_out.encode(self.parity, neuron),
+            self.sample[rows[sender]],
+            value.view(np.uint32).reshape(-1, self.model.word_count),
+        )
 
     def _regularise(self, call: StepCall) -> None:
         """Add the layer's regulariser to its spikes' errors, before any error from above."""
@@ -222,12 +257,7 @@ class LayerKernel(Kernel):
         position, err_step, neuron, value = self.errors_in.take(
             call.inbox, self.parity, self.model.dtype, self.strays
         )
-        if len(position):
-            ptr = pointers(position, len(rows))
-            found, ops = store_errors(self.state, rows, ptr, neuron, err_step, value, step)
-            self.strays.unmatched_errors += int(found[:, 1].sum())
-            self.strays.passed_errors += int(found[:, 2].sum())
-            call.counts[:, : len(OPERATIONS)] += ops
+        self._store_errors(call, position, err_step, neuron, value, step)
         first_line = 0 if self.errors_below is not None else self.lines_below
         wanted = self.errors_below is not None or self.errors_own is not None
         ptr, index, at_step, error, _ = backward_rows(
@@ -235,6 +265,24 @@ class LayerKernel(Kernel):
             ops=call.counts,
         )  # fmt: skip
         self._send_errors(call, ptr, index, at_step, error)
+
+    def _store_errors(
+        self,
+        call: StepCall,
+        position: NDArray[np.int32],
+        err_step: NDArray[Any],
+        neuron: NDArray[Any],
+        value: NDArray[Any],
+        step: int,
+    ) -> None:
+        """Add errors to the spikes that they answer, and count those that answer none."""
+        if not len(position):
+            return
+        ptr = pointers(position, len(call.rows))
+        found, ops = store_errors(self.state, call.rows, ptr, neuron, err_step, value, step)
+        self.strays.unmatched_errors += int(found[:, 1].sum())
+        self.strays.passed_errors += int(found[:, 2].sum())
+        call.counts[:, : len(OPERATIONS)] += ops
 
     def _send_errors(
         self,
@@ -300,21 +348,8 @@ class ReadoutKernel(LayerKernel):
         call.counts[:, : len(OPERATIONS)] += readout_forward_rows(
             self.state, self.readout, self.factors, step, rows, ptr, line
         )
-        if step == self.model.steps - 1 and self.spikes_out is not None:
-            size = self.block.stop - self.block.first
-            sender = np.repeat(np.arange(len(rows), dtype=np.int32), size)
-            sender = sender[self.sample[rows[sender]] >= 0]
-            neuron = np.tile(np.arange(self.block.first, self.block.stop), len(sender) // size)
-            value = np.ascontiguousarray(
-                self.readout.value[rows[sender], neuron - self.block.first]
-            )
-            call.send(
-                self.spikes_out,
-                sender,
-                self.key_out.encode(self.parity, neuron),
-                value.view(np.uint32).reshape(-1, self.model.word_count),
-                self.sample[rows[sender]],
-            )
+        if step == self.model.steps - 1:
+            self._send_values(call, self.readout)
 
     def _backward(self, call: StepCall, step: int) -> None:
         rows = call.rows
@@ -363,11 +398,7 @@ class LayerProgram(Program):
         if not number:
             yield pe.barrier(BEGIN_BARRIER)
         while (job := self.plan.job(number)) is not None:
-            kernel.parity = number % 2
-            kernel.job = job
-            kernel.sample[self.replica] = (
-                job.samples[self.replica] if self.replica < len(job) else -1
-            )
+            kernel.begin(number, job, self.replica)
             steps = kernel.model.steps
             yield pe.step(kernel, ticks=2 * steps if job.backward else steps + 1)
             if job.backward:

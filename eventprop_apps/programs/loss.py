@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,11 +75,14 @@ class LossKernel(Kernel):
         self.sample = np.full(replicas, -1, dtype=np.int32)
         self.strays = Strays()
         self.on_errors: Any = None
+        self.watch: Callable[[StepCall], None] | None = None
 
     def step(self, call: StepCall) -> None:
         """Note what the outputs sent; in tick T compute the loss and send the errors."""
         local = int(call.step[0])
         rows = call.rows
+        if self.watch is not None:
+            self.watch(call)
         if local == 0:
             self.first[rows] = self.model.steps
             self.values[rows] = 0
@@ -111,8 +114,8 @@ class LossKernel(Kernel):
         return 0 if self.reads != "first" or self.spikes_in.several else 1
 
     def whole(self, form: NDArray[np.int64], local: int, tick: int, now: int) -> bool:
-        """Listen in one call; what begins and what ends a batch is done in parts."""
-        if not 0 < local < self.model.steps:
+        """Listen in one call, if nobody watches; a batch's begin and end are done in parts."""
+        if not 0 < local < self.model.steps or self.watch is not None:
             return False
         key, nets, _ = self.spikes_in.groups[0]
         stale = listen_whole(

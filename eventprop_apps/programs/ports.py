@@ -48,7 +48,7 @@ class SpikeSources:
         wanted = np.zeros(self._nets + 1, dtype=np.bool_)
         wanted[list(nets)] = True
         self.groups.append((key, wanted, first_line))
-        self.several = len(self.groups) > 1
+        self.several = len(self.groups) > 1 or first_line != 0
 
     def take(
         self, inbox: Deliveries, parity: int, strays: Strays
@@ -81,6 +81,45 @@ class SpikeSources:
         place = np.flatnonzero(line >= 0)
         strays.stale_phase += len(line) - len(place)
         return place, line[place]
+
+
+class SpikeTargets:
+    """The nets on which a program's spikes leave: one to all that take every spike, and others.
+
+    Parameters
+    ----------
+    everywhere : SendPlan or None
+        A net a row, to the PEs that hold weights from all of the layer's neurons.
+    slices : sequence of (SendPlan, int, int)
+        Nets to slices, and which neurons each one has weights from: from and to (exclusive).
+    """
+
+    def __init__(
+        self, everywhere: SendPlan | None, slices: Sequence[tuple[SendPlan, int, int]] = ()
+    ) -> None:
+        self.everywhere = everywhere
+        self.slices = tuple(slices)
+
+    @property
+    def alone(self) -> SendPlan | None:
+        """The one net a row that takes all spikes, if there is no other."""
+        return None if self.slices else self.everywhere
+
+    def send(
+        self,
+        call: StepCall,
+        position: NDArray[np.int32],
+        neuron: NDArray[Any],
+        offset: NDArray[np.int64],
+        tag: NDArray[np.int32],
+        payload: NDArray[np.uint32] | None = None,
+    ) -> None:
+        """Send one packet a neuron on each net that wants it; rows as `StepCall.send`."""
+        if self.everywhere is not None:
+            call.send(self.everywhere, position, offset, payload, tag)
+        for plan, first, stop in self.slices:
+            own = (neuron >= first) & (neuron < stop)
+            call.send(plan, position[own], offset[own], None, tag[own])
 
 
 class ErrorSources:
@@ -131,16 +170,14 @@ class ErrorTargets:
     ----------
     key : ErrorKey
         Of the layer.
-    plans : sequence of SendPlan
-        A net a row, for each part of the layer.
-    ends : sequence of int
-        First neuron of each part, then the number of neurons.
+    plans : sequence of (SendPlan, int, int)
+        A net a row, for each part of the layer, and its neurons: from and to (exclusive).
     """
 
-    def __init__(self, key: ErrorKey, plans: Sequence[SendPlan], ends: Sequence[int]) -> None:
+    def __init__(self, key: ErrorKey, plans: Sequence[tuple[SendPlan, int, int]]) -> None:
         self.key = key
-        self.plans = plans
-        self.ends = ends
+        self.plans = [plan for plan, _, _ in plans]
+        self.ranges = [(first, stop) for _, first, stop in plans]
 
     def send(
         self,
@@ -160,6 +197,6 @@ class ErrorTargets:
         if len(self.plans) == 1:
             call.send(self.plans[0], position, offset, words, tag)
             return
-        for plan, first, stop in zip(self.plans, self.ends[:-1], self.ends[1:], strict=True):
+        for plan, (first, stop) in zip(self.plans, self.ranges, strict=True):
             own = (neuron >= first) & (neuron < stop)
             call.send(plan, position[own], offset[own], words[own], tag[own])

@@ -131,5 +131,6 @@ def number_spikes(simulation: Simulation, model: Model, parts: Sequence[int]) ->
         for part in range(parts[layer] if layer >= 0 else 1)
     }
     for name, number in simulation.net_index.items():
-        if (found := bits.get(name.partition("/")[2])) is not None:
+        spikes = name.partition("/")[2].partition("-to.")[0]
+        if (found := bits.get(spikes)) is not None:
             simulation.tracer.observer.number_neurons(number, found)

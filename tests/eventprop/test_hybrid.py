@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from chipsim.errors import ExperimentError
+from chipsim.errors import DataError, ExperimentError
 from chipsim.experiment import resolve
 from chipsim.trace.rundir import RunDirectory
 from eventprop_apps.data import initial_weights, yinyang
@@ -81,3 +84,27 @@ def test_weights_that_do_not_fit(trained: Path, tmp_path: Path) -> None:
         resolve("yinyang", {"init.weights": str(trained)})
     with pytest.raises(ExperimentError, match=r"init\.weights: .*none\.npz: cannot be read: No su"):
         resolve("yinyang", {"init.weights": str(tmp_path / "none.npz")})
+
+
+@settings(max_examples=150)
+@given(
+    packed=st.booleans(),
+    at=st.floats(0, 1, exclude_max=True),
+    bit=st.integers(0, 7),
+    cut=st.booleans(),
+)
+def test_a_broken_file_of_weights_is_refused_or_read(
+    tmp_path_factory: pytest.TempPathFactory, packed: bool, at: float, bit: int, cut: bool
+) -> None:
+    """A changed bit or a lost end never ends in a traceback, in packed files neither."""
+    path = tmp_path_factory.getbasetemp() / "fuzz.npz"
+    arrays = {"layer0": np.linspace(0, 1, 20).reshape(4, 5), "layer1": np.ones((3, 4), np.float32)}
+    (np.savez_compressed if packed else np.savez)(path, **arrays)
+    data = bytearray(path.read_bytes())
+    place = int(at * len(data))
+    data[place] ^= 1 << bit
+    path.write_bytes(bytes(data[:place] if cut else data))
+    try:
+        load_weights(path)
+    except DataError as error:
+        assert str(path) in str(error)

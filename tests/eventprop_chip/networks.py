@@ -42,6 +42,7 @@ class Form:
     loss: str = "ttfs"
     heads: tuple[int, ...] = ()
     parts: tuple[int, ...] = ()
+    split: tuple[str, ...] = ()
     steps: int = 10
     batch: int = 2
     scale: float = 8.0
@@ -77,6 +78,7 @@ class Form:
             "recurrent": list(self.recurrent),
             "loss": judge,
             "dtype": self.dtype,
+            "split": list(self.split) or "neurons",
         }
         if self.by_layer:
             given |= {
@@ -97,7 +99,8 @@ class Form:
     def run(self, backend: str, **options: Any) -> Any:
         """Evaluate; ``options`` and the form's own for the chip alone."""
         if backend == "offchip":
-            return evaluate(**self.arguments(), backend="offchip")
+            settings = {"parts": self.parts} if self.split else {}
+            return evaluate(**self.arguments(), backend="offchip", settings=settings)
         settings = {"parts": self.parts} | options.pop("settings", {})
         return evaluate(
             **self.arguments(), backend="chip", settings=settings, **self.chip, **options
@@ -105,8 +108,13 @@ class Form:
 
 
 @st.composite
-def forms(draw: st.DrawFn, split: bool = False) -> Form:
-    """Draw a network of 1 to 4 layers; with ``split``, some of them on 2, 4 or 8 PEs."""
+def forms(draw: st.DrawFn, split: bool = False, by_inputs: bool = False) -> Form:
+    """Draw a network of 1 to 4 layers; with ``split``, some of them on 2, 4 or 8 PEs.
+
+    With ``by_inputs`` most of its layers lie in 1, 2, 4 or 8 slices of their input lines; the
+    others lie on one PE.
+    """
+    split = split or by_inputs
     depth = draw(st.integers(1, 3 if split else 4))
     least = 8 if split else 2
     sizes = tuple(draw(st.lists(st.integers(least, 10), min_size=depth + 1, max_size=depth + 1)))
@@ -118,13 +126,20 @@ def forms(draw: st.DrawFn, split: bool = False) -> Form:
         cut = draw(st.integers(1, sizes[-1] - 1))
         heads = (cut, sizes[-1] - cut)
     count = st.sampled_from([1, 2, 4, 8]) if split else st.just(1)
+    parts = draw(st.lists(count, min_size=depth, max_size=depth))
+    ways: list[str] = []
+    if by_inputs:
+        way = st.sampled_from(["inputs", "inputs", "neurons"])
+        ways = draw(st.lists(way, min_size=depth, max_size=depth))
+        parts = [n if way == "inputs" else 1 for way, n in zip(ways, parts, strict=True)]
     return Form(
         seed=draw(st.integers(0, 2**31)),
         sizes=sizes,
         recurrent=(*again[:-1], again[-1] and not readout),
         loss=loss,
         heads=heads,
-        parts=tuple(draw(st.lists(count, min_size=depth, max_size=depth))),
+        parts=tuple(parts),
+        split=tuple(ways),
         steps=draw(st.one_of(st.integers(9, 16), st.integers(2, 8))),
         batch=draw(st.integers(1, 3)),
         scale=draw(st.sampled_from([8.0, 14.0, 5.0])),

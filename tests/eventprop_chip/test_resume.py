@@ -118,6 +118,7 @@ def test_killed_twice(
         {"train.exchange": "tree", "train.arity": 2},
         {"train.optimiser_state": "dram"},
         {"model.recurrent": "[true, false]", "trace.level": "hops"},
+        {"model.split": "inputs", "model.parts": "[2, 3]", "model.recurrent": "[true, false]"},
         {"mapping.transport": "router_multicast", "trace.level": "summary"},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),

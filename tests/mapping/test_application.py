@@ -69,7 +69,7 @@ def test_all_problems_come_at_once() -> None:
         "net 'm': has no sinks; name at least one or leave the net out",
         "net 'm': key_bits is 33; expected an integer of 0 to 32",
         "net 'm': payload_bits is -1; expected an integer of at least 0",
-        "net 'm': kind is 'spikes'; expected one of spike, error, gradient, weight, host",
+        "net 'm': kind is 'spikes'; expected one of spike, error, gradient, weight, host, current",
         "net 'm': packets_per_tick in phase 'forward' is -1.0; expected at least 0",
         "transport is 'bus'; expected one of noc_direct, router_multicast",
     ]

@@ -1,13 +1,14 @@
 """Recurrent layers, leaky read-outs and constants by layer: the equations once more, slow, dense.
 
-Nothing here is imported from the code under test. W and R are arrays of their own:
+Nothing here is imported from the code under test. W and R are arrays of their own. A spike acts d
+steps later, d = 1, or 2 in a layer that is split by inputs:
 
-    I[i]    = a I[i-1] + W S_below[i-1] + R S[i-1]
+    I[i]    = a I[i-1] + W S_below[i-d] + R S[i-d]
     Vpre[i] = b V[i-1] + (1-b) I[i];  S[i] = Vpre[i] > theta;  V[i] = Vpre[i] (1 - S[i])
-    E_below[i] = W^T (lV[i+1] - lI[i+1]);  G[i] = E_above[i] + R^T (lV[i+1] - lI[i+1])
+    E_below[i] = W^T (lV[i+d] - lI[i+d]);  G[i] = E_above[i] + R^T (lV[i+d] - lI[i+d])
     lI[i] = a lI[i+1] + (1-a) lV[i+1]
     lV[i] = b lV[i+1] + S[i+1] (theta lV[i+1] + G[i+1]) / Vdot[i+1]
-    dW -= tau_s lI[i] x S_below[i];  dR -= tau_s lI[i] x S[i]
+    dW -= tau_s lI[i+d-1] x S_below[i];  dR -= tau_s lI[i+d-1] x S[i]
 
 A read-out has no spikes; dL/dV[i+1] joins lV[i+1] as -dt (1-b)/(tau_s (1-a)) dL/dV[i+1] before
 step i. Its forward pass is linear in W, so its gradient can be held against finite differences.
@@ -34,6 +35,7 @@ class Layer:
     spikes: bool = True
     kind: str = "exp"
     times: tuple[float, float] = (20.0, 5.0)
+    delay: int = 1
 
     @property
     def joined(self) -> Any:
@@ -72,9 +74,11 @@ def forward(net: list[Layer], inputs: Any) -> list[Trace]:
         steps, n = below.shape[0], lay.w.shape[0]
         current, before, voltage, spikes = (np.zeros((steps, n)) for _ in range(4))
         for i in range(1, steps):
-            current[i] = lay.a * current[i - 1] + lay.w @ below[i - 1]
-            if lay.r is not None:
-                current[i] += lay.r @ spikes[i - 1]
+            current[i] = lay.a * current[i - 1]
+            if i >= lay.delay:
+                current[i] += lay.w @ below[i - lay.delay]
+                if lay.r is not None:
+                    current[i] += lay.r @ spikes[i - lay.delay]
             before[i] = lay.b * voltage[i - 1] + (1 - lay.b) * current[i]
             if lay.spikes:
                 spikes[i] = before[i] > lay.theta
@@ -104,10 +108,12 @@ def _adjoint(lay: Layer, trace: Trace, given: Any) -> Any:
     d_r = np.zeros((n, n))
     error_below = np.zeros(trace.below.shape)
     for i in range(steps - 2, -1, -1):
-        answer = l_v[i + 1] - l_i[i + 1]
-        error_below[i] = lay.w.T @ answer
-        if lay.r is not None:
-            own[i] = lay.r.T @ answer
+        seen = i + lay.delay  # the step in which a spike of step i acts
+        if seen < steps:
+            answer = l_v[seen] - l_i[seen]
+            error_below[i] = lay.w.T @ answer
+            if lay.r is not None:
+                own[i] = lay.r.T @ answer
         if lay.spikes:
             vdot = trace.current[i + 1] - trace.before[i + 1] + 1e-10
             kick = lay.theta * l_v[i + 1] + given[i + 1] + own[i + 1]
@@ -118,8 +124,9 @@ def _adjoint(lay: Layer, trace: Trace, given: Any) -> Any:
             source = -lay.dt * (1 - lay.b) / (lay.tau_s * (1 - lay.a)) * given[i + 1]
             l_i[i] = lay.a * l_i[i + 1] + (1 - lay.a) * (l_v[i + 1] + source)
             l_v[i] = lay.b * (l_v[i + 1] + source)
-        d_w -= lay.tau_s * np.outer(l_i[i], trace.below[i])
-        d_r -= lay.tau_s * np.outer(l_i[i], trace.spikes[i])
+        adjoint = l_i[seen - 1] if seen <= steps else np.zeros(n)
+        d_w -= lay.tau_s * np.outer(adjoint, trace.below[i])
+        d_r -= lay.tau_s * np.outer(adjoint, trace.spikes[i])
     return d_w, d_r, error_below
 
 

@@ -16,8 +16,13 @@ from tests.oracle.transcription import first_times
 STEPS, BATCH = 16, 3
 
 
-def random_net(seed: int, depth: int, readout: bool) -> tuple[list[general.Layer], Any, Any]:
-    """Return layers with constants of their own, half of them recurrent; inputs; the draws."""
+def random_net(
+    seed: int, depth: int, readout: bool, delayed: bool = False
+) -> tuple[list[general.Layer], Any, Any]:
+    """Return layers with constants of their own, half of them recurrent; inputs; the draws.
+
+    With ``delayed`` about two thirds of the layers see spikes two steps later.
+    """
     draws = np.random.default_rng(seed)
     sizes = [5, *(int(n) for n in draws.integers(3, 8, depth))]
     layers = []
@@ -30,6 +35,9 @@ def random_net(seed: int, depth: int, readout: bool) -> tuple[list[general.Layer
         times = draws.uniform(8, 25), draws.uniform(3, 7)
         theta = draws.uniform(0.6, 1.4)
         layers.append(general.layer(w, own, kind, 0.8, *times, theta, spikes))
+    if delayed:
+        for number, lay in enumerate(layers):
+            lay.delay = 1 if (seed + number) % 3 == 0 else 2
     inputs = (draws.random((STEPS, BATCH, sizes[0])) < 0.25).astype(np.uint8)
     return layers, inputs, draws
 
@@ -44,6 +52,8 @@ def run(backend: str, layers: list[Any], inputs: Any, loss: Any, **given: Any) -
         tau_syn_ms=[lay.times[1] for lay in layers],
         threshold=[lay.theta for lay in layers],
         recurrent=[lay.r is not None for lay in layers],
+        split=["inputs" if lay.delay == 2 else "neurons" for lay in layers],
+        settings={"parts": [1 + number % 3 for number in range(len(layers))]},
         dtype=np.float64,
         backend=backend,
         **({} if loss is None else {"loss": loss}),
@@ -58,9 +68,10 @@ def close(found: list[Any], expected: list[Any]) -> bool:
     )
 
 
+@pytest.mark.parametrize("delayed", [False, True], ids=["", "by inputs"])
 @pytest.mark.parametrize("seed", range(12))
-def test_spiking_networks(seed: int) -> None:
-    layers, inputs, draws = random_net(seed, 1 + seed % 4, readout=False)
+def test_spiking_networks(seed: int, delayed: bool) -> None:
+    layers, inputs, draws = random_net(seed, 1 + seed % 4, readout=False, delayed=delayed)
     errors = draws.normal(size=(BATCH, layers[-1].w.shape[0]))
     result = run("chip" if seed < 4 else "offchip", layers, inputs, None, output_error=errors)
     gradients = [np.zeros_like(lay.joined) for lay in layers]
@@ -78,8 +89,9 @@ def test_spiking_networks(seed: int) -> None:
     assert close(result.gradients, gradients)
 
 
-def test_the_draws_exercise_what_they_should() -> None:
-    nets = [random_net(seed, 1 + seed % 4, readout=False) for seed in range(12)]
+@pytest.mark.parametrize("delayed", [False, True], ids=["", "by inputs"])
+def test_the_draws_exercise_what_they_should(delayed: bool) -> None:
+    nets = [random_net(seed, 1 + seed % 4, readout=False, delayed=delayed) for seed in range(12)]
     recurrent = sum(lay.r is not None for layers, _, _ in nets for lay in layers)
     assert recurrent >= 8
     active = 0
@@ -104,10 +116,11 @@ def readout_loss(layers: list[Any], inputs: Any, over: str, labels: Any) -> tupl
     return total, gradients
 
 
+@pytest.mark.parametrize("delayed", [False, True], ids=["", "by inputs"])
 @pytest.mark.parametrize("over", ["max", "mean", "exp"])
 @pytest.mark.parametrize("seed", range(3))
-def test_readouts(over: Any, seed: int) -> None:
-    layers, inputs, draws = random_net(100 + seed, 1 + seed, readout=True)
+def test_readouts(over: Any, seed: int, delayed: bool) -> None:
+    layers, inputs, draws = random_net(100 + seed, 1 + seed, readout=True, delayed=delayed)
     labels = draws.integers(0, layers[-1].w.shape[0], BATCH)
     loss = ReadOutCrossEntropy(over, scale=0.5)
     result = run("chip" if seed == 1 else "offchip", layers, inputs, loss, labels=labels)
@@ -117,10 +130,12 @@ def test_readouts(over: Any, seed: int) -> None:
     assert np.abs(gradients[-1]).max() > 0
 
 
+@pytest.mark.parametrize("delayed", [False, True], ids=["", "by inputs"])
 @pytest.mark.parametrize("over", ["max", "mean", "exp"])
-def test_a_readouts_gradient_is_the_derivative(over: Any) -> None:
+def test_a_readouts_gradient_is_the_derivative(over: Any, delayed: bool) -> None:
     """The gradient is dt times the central differences of the loss in the last layer's weights."""
-    layers, inputs, draws = random_net(7, 2, readout=True)
+    layers, inputs, draws = random_net(7, 2, readout=True, delayed=delayed)
+    assert layers[-1].delay == (2 if delayed else 1)
     labels = draws.integers(0, layers[-1].w.shape[0], BATCH)
     loss = ReadOutCrossEntropy(over, scale=0.5)
     gradient = run("offchip", layers, inputs, loss, labels=labels).gradients[-1]
