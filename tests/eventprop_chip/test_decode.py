@@ -46,12 +46,14 @@ def test_errors(packets: list[tuple[int, ...]], wanted: list[bool], parity: int)
     _, net, sent, step, neuron = _columns(packets)
     form = ErrorKey(NEURONS, STEPS)
     key = np.where(sent, form.encode(1, step, neuron), form.encode(0, step, neuron))
-    count, at_step, of_neuron = decode.decode_errors(
+    place, at_step, of_neuron = decode.decode_errors(
         net.astype(np.int32), key.astype(np.uint32), np.array(wanted), parity,
         bits_for(NEURONS), bits_for(STEPS),
     )  # fmt: skip
-    assert count == sum(wanted[p[1]] and p[2] == parity for p in packets)
-    assert (at_step.tolist(), of_neuron.tolist()) == (step.tolist(), neuron.tolist())
+    kept = [i for i, p in enumerate(packets) if wanted[p[1]] and p[2] == parity]
+    assert place.tolist() == kept
+    assert at_step.tolist() == [step[i] for i in kept]
+    assert of_neuron.tolist() == [neuron[i] for i in kept]
 
 
 @given(PACKETS)
