@@ -108,6 +108,14 @@ class Cores:
         self._none_left = np.zeros(len(endpoints), dtype=np.int32)
         self._never = np.full(len(endpoints), -1, dtype=np.int64)
 
+    def tick_time(self, core: int, tick: int) -> int:
+        """Return the time of a core's tick [ps]."""
+        return int(self.offset_ps.item(core)) + tick * int(self.period_ps.item(core))
+
+    def tick_at(self, core: int, now_ps: int) -> int:
+        """Return a core's last tick whose time is not after ``now_ps``, -1 before tick 0."""
+        return (now_ps - int(self.offset_ps.item(core))) // int(self.period_ps.item(core))
+
     def begin(
         self, cores: NDArray[np.int32], tick: int, start_ps: int, ticked: bool = True
     ) -> None:

@@ -136,4 +136,6 @@ class DmaEngine:
     def _present_tick(self) -> int:
         """Return the last tick of the engine's core that has begun."""
         simulation = self.simulation
-        return simulation.tick_now(self._core) if self._core >= 0 else simulation.clock.current()
+        if self._core < 0:
+            return simulation.clock.current()
+        return simulation.cores.tick_at(self._core, int(simulation.env.now))

@@ -31,7 +31,7 @@ class NextTick(Effect):
         yield from pe.until_free()
         simulation = pe.simulation
         tick = pe.tick + 1
-        if simulation.tick_time(pe.core, tick) > simulation.env.now:
+        if simulation.cores.tick_time(pe.core, tick) > simulation.env.now:
             yield pe.tick_event()
         if pe.hung():
             yield from pe.hang()

@@ -77,7 +77,7 @@ class Interrupt(Effect):
                 pe.work(**entry)
                 return Woken("transfer", transfer=transfer)
         tick = pe.tick + 1
-        if self.tick and simulation.tick_time(pe.core, tick) <= simulation.env.now:
+        if self.tick and simulation.cores.tick_time(pe.core, tick) <= simulation.env.now:
             pe.begin_handler(tick)
             return Woken("tick", tick=tick)
         return None

@@ -139,7 +139,7 @@ class ProcessingElement:
         """Drain the receive FIFO; columns sorted by key: ``key``, ``payload``, ``time_ps`` …."""
         simulation = self.simulation
         ticked = bool(simulation.cores.ticked[self.core])
-        tick = self.tick if ticked else simulation.tick_now(self.core)
+        tick = self.tick if ticked else self._tick_now()
         packets = simulation.drain(self._inboxes, tick, ticked)
         self._note_drained(len(packets))
         return packets
@@ -154,7 +154,7 @@ class ProcessingElement:
         """
         simulation, core = self.simulation, self.core
         ticked = bool(simulation.cores.ticked[core])
-        tick = self.tick if ticked else simulation.tick_now(core)
+        tick = self.tick if ticked else self._tick_now()
         count, others = simulation.drain_block(self._inboxes, block, tick, ticked)
         self._note_drained(count)
         return count, others
@@ -285,7 +285,7 @@ class ProcessingElement:
         simulation, tick = self.simulation, self.tick + 1
         if simulation.timers is None:
             return simulation.clock.wait(tick)
-        return simulation.timers.wait(simulation.tick_time(self.core, tick))
+        return simulation.timers.wait(simulation.cores.tick_time(self.core, tick))
 
     def packet_event(self) -> simpy.Event:
         """Return an event for the next packet in the (empty) receive FIFO."""
@@ -297,7 +297,11 @@ class ProcessingElement:
         """Return whether the program is stuck by now (``faults.stuck_pes``)."""
         if self.stuck_from is None:
             return False
-        return self.simulation.tick_now(self.core) >= self.stuck_from
+        return self._tick_now() >= self.stuck_from
+
+    def _tick_now(self) -> int:
+        """Return the last of the core's ticks whose time has come, -1 before tick 0."""
+        return self.simulation.cores.tick_at(self.core, int(self.simulation.env.now))
 
     def ticks_before_stuck(self, ticks: int) -> int:
         """Return how many of the next ``ticks`` ticks the program handles before it is stuck."""

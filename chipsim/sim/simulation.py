@@ -13,13 +13,13 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from chipsim.errors import ProgramError, StalledError, did_you_mean
+from chipsim.errors import ProgramError, did_you_mean
 from chipsim.machine import wounds
 from chipsim.machine.route import Route
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.seeds import derive
-from chipsim.sim import core_counters, provenance
+from chipsim.sim import core_counters, provenance, stall
 from chipsim.sim.barrier import Barrier
 from chipsim.sim.blocks import WordBlock
 from chipsim.sim.clock import TickClock
@@ -27,12 +27,12 @@ from chipsim.sim.cores import Cores
 from chipsim.sim.costs import Cost, CostTable
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.dvfs import ClockLevels
-from chipsim.sim.effects import Hang
 from chipsim.sim.flits import collect_block_whole
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort
 from chipsim.sim.networks import make_network
 from chipsim.sim.operations import Operations
+from chipsim.sim.pacer import Pacer
 from chipsim.sim.packet_router import plan_by_tables
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, Program
@@ -145,6 +145,9 @@ class Simulation:
         self._set_stuck()
         self.operations: Operations | None = None
         self.tracer = Tracer(self, recorder)
+        self._pacer = Pacer(
+            self.env, self.network, self.watches, self.tracer.observer, self._stalled
+        )
         self._build_nets()
         self.sequence = np.zeros(len(self.vertex_number), dtype=np.int64)
         self._groups: dict[int, StepGroup] = {}
@@ -402,18 +405,6 @@ class Simulation:
         return taken
 
     # ------------------------------------------------------------------------------- waiting
-    def tick_time(self, core: int, tick: int) -> int:
-        """Return the time of a core's tick [ps]."""
-        cores = self.cores
-        return int(cores.offset_ps.item(core)) + tick * int(cores.period_ps.item(core))
-
-    def tick_now(self, core: int) -> int:
-        """Return a core's last tick whose time is not after now, -1 before tick 0."""
-        cores = self.cores
-        return (int(self.env.now) - int(cores.offset_ps.item(core))) // int(
-            cores.period_ps.item(core)
-        )
-
     def synchronise(self) -> None:
         """Bring the lazy network up to now."""
         if self.network.lazy:
@@ -503,7 +494,7 @@ class Simulation:
         if not hasattr(self, "processes"):
             self.start()
         # Bound once: this loop runs once an event.
-        advance, unfinished = self._advance, self._unfinished
+        advance, unfinished = self._pacer.advance, self._unfinished
         while unfinished and not self.stop_requested:
             for _ in range(_STOP_CHECK):
                 if not unfinished or not advance(until_ps):
@@ -522,63 +513,14 @@ class Simulation:
         if until_ps > self.env.now:
             self.env.run(until=until_ps)
 
-    def _advance(self, until_ps: int | None) -> bool:
-        """Do the next thing; return whether there may be more."""
-        following = self.env.peek()
-        observer = self.tracer.observer
-        if observer.next_ps <= following and self._may_cut(following, until_ps):
-            return observer.cut()
-        if self.watches and self.network.lazy:
-            limit = min(following, FOREVER - 1 if until_ps is None else until_ps)
-            network_time = self.network.next_time()
-            if network_time <= limit:
-                self.network.advance(int(limit))
-                return True
-            if following == float("inf") and network_time < FOREVER:
-                return False  # something is under way, but not until then
-        if following == float("inf"):
-            raise self._stalled()
-        if until_ps is not None and following > until_ps:
-            return False
-        self.env.step()
-        return True
-
-    def _may_cut(self, following: float, until_ps: int | None) -> bool:
-        """Return whether the run gets as far as the end of the trace's open window of time."""
-        if following == float("inf"):
-            following = self.network.next_time() if self.network.lazy else FOREVER
-        limit = FOREVER - 1 if until_ps is None else until_ps
-        return self.tracer.observer.next_ps <= min(following, limit)
-
-    @staticmethod
-    def _because_of(hung: Sequence[ProcessingElement], error: Exception) -> Exception:
-        """Return an error that names the stuck programs, if there are any, as its reason."""
-        if not hung:
-            return error
-        named = "; ".join(f"{pe.label} is stuck (faults.stuck_pes)" for pe in hung[:8])
-        return StalledError(f"{named}: {error}")
-
     def _stalled(self) -> Exception:
-        waiting = [pe for pe in self.pe_list if pe.effect is not None]
+        """Return the error of a run in which nothing can happen any more."""
         # What is under way arrives, though SimPy's clock stands: messages shall count it.
         self._nothing_left = self.network.lazy
         while self._nothing_left and self.network.advance(FOREVER - 1) < FOREVER - 1:
             pass
-        hung = [pe for pe in waiting if isinstance(pe.effect, Hang)]
-        waiting = hung + [pe for pe in waiting if pe not in hung]
-        for pe in waiting:
-            error = pe.effect.stalled(pe) if pe.effect is not None else None
-            if error is not None:
-                return self._because_of(hung, error)
-        self._check_deadlock(0, [pe.endpoint for pe in self.pe_list])
-        lines = [
-            f"{pe.label} waits for {pe.effect.waits_for(pe)}"
-            for pe in waiting[:8]
-            if pe.effect is not None
-        ]
-        more = f" … and {len(waiting) - 8} more" if len(waiting) > 8 else ""
-        return StalledError(
-            f"at {int(self.env.now)} ps every program waits and nothing is under way: "
-            + "; ".join(lines)
-            + more
-        )
+        error = stall.own_error(self.pe_list)
+        if error is None:
+            self._check_deadlock(0, [pe.endpoint for pe in self.pe_list])
+            error = stall.all_wait(self.pe_list, int(self.env.now))
+        return error

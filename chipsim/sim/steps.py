@@ -82,7 +82,7 @@ class StepGroup:
         self._stale = True  # many join at one instant: the next tick looks once
         simulation = self.simulation
         following = simulation.cores.tick.item(core) + 1
-        if simulation.tick_time(core, following) <= simulation.env.now:
+        if simulation.cores.tick_time(core, following) <= simulation.env.now:
             self._run_late(row)
         else:
             self._wait(row)
@@ -95,7 +95,7 @@ class StepGroup:
             simulation.clock.resume()
             return
         core = self.cores.item(row)
-        due = simulation.tick_time(core, simulation.cores.tick.item(core) + 1)
+        due = simulation.cores.tick_time(core, simulation.cores.tick.item(core) + 1)
         simulation.timers.wake(self, row, due)
 
     def on_timer(self, rows: NDArray[np.int32]) -> None:
@@ -198,13 +198,13 @@ class StepGroup:
         # whoever comes second must neither take a tick before its time nor one too many.
         number = int(core[0])
         tick = simulation.cores.tick.item(number) + 1
-        if not self._left[row] or simulation.tick_time(number, tick) > now:
+        if not self._left[row] or simulation.cores.tick_time(number, tick) > now:
             return
         if not simulation.cores.settle(core, simulation.network, now)[0]:
             self._when_free(row)
             return
         self._start(np.array([row], dtype=np.int32), core, tick, now)
-        if self._left[row] and simulation.tick_time(number, tick + 1) <= simulation.env.now:
+        if self._left[row] and simulation.cores.tick_time(number, tick + 1) <= simulation.env.now:
             self._when_free(row)
         elif self._left[row]:
             self._wait(row)
