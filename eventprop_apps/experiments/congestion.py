@@ -2,15 +2,16 @@
 
     python -m eventprop_apps.experiments.congestion [--plot FILE] [--json FILE] [--seeds 1 2 3]
 
-Yin-Yang, 5-30-3, 22 replicas. Layers lie anywhere on the chip (placer ``random``), FIFOs of
+Yin-Yang, 5-30-3. Layers lie anywhere on the chip (placer ``random``), FIFOs of
 routers have one slot, and further PEs send background traffic to one PE. Packets are made late in
 two ways:
 
 - ``ticks``: little background, and ticks shortened from what the work needs to half of it:
   handlers overrun;
-- ``network``: a tick in which the work ends in time, a NoC at a thirtieth of its clock, so that the
-  24 senders can fill its channels, and more and more background: packets are still on their way
-  when their tick begins.
+- ``network``: a tick in which the work ends in time, a NoC at a tenth of its clock, so that the 24
+  senders can fill its channels, and more and more background: packets are still on their way when
+  their tick begins. Eight replicas here: with 22, senders wait so long for room that handlers
+  overrun as well.
 
 Nothing stops; what is late is counted by kind and by cause.
 """
@@ -40,7 +41,7 @@ from eventprop_apps.model import Model, layer_factors
 from eventprop_apps.optimisers import AdamSettings
 from eventprop_apps.programs.plan import Job
 
-SIZES, STEPS, REPLICAS = (5, 30, 3), 27, 22
+SIZES, STEPS = (5, 30, 3), 27
 LR = 0.02
 
 
@@ -57,17 +58,20 @@ class Load:
         Clock of the NoC; 300 is the chip's.
     senders : int
         PEs with background traffic.
+    replicas : int
+        Samples of a batch.
     """
 
     tick_us: int
     rate: float = 2.0
     noc_mhz: int = 300
     senders: int = 24
+    replicas: int = 22
 
 
 SWEEPS = {
     "ticks": tuple(Load(us) for us in (20, 14, 12, 10)),
-    "network": tuple(Load(24, rate, noc_mhz=10) for rate in (0, 1, 2, 4)),
+    "network": tuple(Load(24, rate, noc_mhz=30, replicas=8) for rate in (0, 20, 28, 36)),
 }
 """Loads of each sweep, from the lightest to the heaviest."""
 
@@ -91,14 +95,14 @@ def trained(
     """
     model = Model.make(SIZES, STEPS, layer_factors(len(SIZES) - 1))
     train, test = yinyang(samples, 42, steps=STEPS), yinyang(tests, 40, steps=STEPS)
-    right = [0]
+    right, width = [0], load.replicas
 
     def jobs() -> Iterator[Job]:
         for epoch in range(epochs):
-            for chosen in batches(seed, epoch, len(train), REPLICAS):
+            for chosen in batches(seed, epoch, len(train), width):
                 yield _job(train, chosen, training=True)
-        for start in range(0, len(test), REPLICAS):
-            yield _job(test, np.arange(start, min(start + REPLICAS, len(test))), training=False)
+        for start in range(0, len(test), width):
+            yield _job(test, np.arange(start, min(start + width, len(test))), training=False)
 
     def done(_: int, job: Job) -> None:
         if not job.update:
@@ -113,9 +117,9 @@ def trained(
         load_machine("spinnaker2", machine),
         initial_weights(seed, SIZES, [(3.2, 3.2), (5.2, 2.8)]),
         jobs(),
-        ChipOptions(REPLICAS, placer="random", seed=seed, tick_us=load.tick_us),
+        ChipOptions(width, placer="random", seed=seed, tick_us=load.tick_us),
         input_capacity=max(train.events.longest(), test.events.longest()),
-        optimiser=AdamSettings(lr=LR).make(model.weights, samples // REPLICAS, model.dtype),
+        optimiser=AdamSettings(lr=LR).make(model.weights, samples // width, model.dtype),
         on_done=done,
     )
     run.run()

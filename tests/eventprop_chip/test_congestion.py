@@ -15,7 +15,7 @@ FEW = {"epochs": 1, "samples": 24, "tests": 8}
 
 
 def test_short_ticks_make_packets_late_and_training_goes_on() -> None:
-    roomy, tight = (trained(Load(us, 5.0, senders=6), **FEW) for us in (60, 8))
+    roomy, tight = (trained(Load(us, 5.0, senders=6, replicas=8), **FEW) for us in (60, 8))
     assert roomy["behind"] == roomy["late_share"] == roomy["unmatched"] == 0
     assert tight["behind"] > 0
     assert tight["late"]["spike"] > 0 and tight["late"]["error"] > 0
@@ -28,7 +28,7 @@ def test_short_ticks_make_packets_late_and_training_goes_on() -> None:
 
 
 def test_a_full_network_makes_packets_late_although_no_handler_is() -> None:
-    idle, full = (trained(Load(24, rate, noc_mhz=30), **FEW) for rate in (0, 20))
+    idle, full = (trained(Load(24, rate, noc_mhz=30, replicas=8), **FEW) for rate in (0, 20))
     assert idle["late_share"] == 0
     assert full["behind"] == full["causes"]["sender"] == full["causes"]["receiver"] == 0
     assert full["causes"]["network"] == sum(full["late"].values()) > 0
@@ -42,7 +42,7 @@ def test_wilsons_interval() -> None:
 def test_the_study_is_a_table_and_a_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    loads: dict[str, Any] = {"ticks": (Load(60), Load(8)), "network": ()}
+    loads: dict[str, Any] = {"ticks": (Load(60, replicas=8), Load(8, replicas=8)), "network": ()}
     monkeypatch.setattr(congestion, "SWEEPS", loads)
     size = ["--seeds", "1", "2", "--epochs", "1", "--samples", "16", "--tests", "8"]
     rows, plot = tmp_path / "rows.json", tmp_path / "plot.png"
