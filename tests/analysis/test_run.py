@@ -17,6 +17,8 @@ from chipsim.errors import TraceError
 from chipsim.trace.rundir import RunDirectory
 from chipsim.trace.schema import SCHEMAS
 
+from .conftest import at_level
+
 
 @pytest.fixture
 def copy(directory: Path, tmp_path: Path) -> Path:
@@ -122,14 +124,13 @@ def test_parts_of_another_program_or_version(copy: Path) -> None:
 
 
 def test_a_level_that_was_not_traced(copy: Path) -> None:
-    shutil.rmtree(copy / "hops.parquet")
+    at_level(copy, "packets")
     run = open_run(copy)
     assert run.level == "packets" and len(run.slowest(3)) == 3
     for question in (run.where_waited, run.channel_users, run.channel_waits):
         with pytest.raises(TraceError, match="traced at level 'packets'; run again with --set tra"):
             question()
-    for name in run.datasets:
-        shutil.rmtree(copy / f"{name}.parquet")
+    at_level(copy, "summary")
     with pytest.raises(TraceError, match=r"'summary'; run again with --set trace\.level=packets"):
         open_run(copy).latency()
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from chipsim.errors import DataError, MappingError
 from chipsim.mapping.application import KINDS
 from chipsim.sim.account import account
-from chipsim.sim.trace import PHASES
+from chipsim.sim.trace import PHASES, Tracer
 from chipsim.testing.summary import same_summary
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.schema import SCHEMAS
@@ -98,7 +98,8 @@ class Trace:
 
     def on_start(self, simulation: Any) -> None:
         self.simulation = simulation
-        simulation.tracer.recorder = Recorder("packets", self.directory, kinds=KINDS, phases=PHASES)
+        recorder = Recorder("packets", self.directory, kinds=KINDS, phases=PHASES)
+        simulation.tracer = Tracer(simulation, recorder)
 
     def files(self) -> dict[str, bytes]:
         self.simulation.tracer.flush()
