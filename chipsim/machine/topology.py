@@ -160,6 +160,10 @@ class Topology:
             nearer = [
                 c for c in self.out[node] if c not in dead and far.get(self.far[c]) == far[node] - 1
             ]
+            if (
+                not nearer
+            ):  # a part that is only written to, as SpiNNaker1's System NoC: no way back
+                continue
             straight = self._straight(node, x, y)
             column[node] = straight if straight in nearer else nearer[0]
         return column
