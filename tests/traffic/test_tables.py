@@ -22,7 +22,9 @@ def figures(machine: Machine, pattern: str, parcel: Parcel, network: str) -> dic
     workload = synthetic(pattern, machine, 0.004, 3)
     found = run_traffic(machine, workload, Span(300, 20, 3000), network=network, parcel=parcel)
     # SpiNNaker1's links are too slow for this load: its routers drop packets, the same ones.
-    assert found.packets_delivered + found.packets_dropped == found.packets_injected > 100
+    ended = found.packets_delivered + found.packets_dropped
+    assert ended + found.packets_in_flight == found.packets_injected > 100
+    assert found.packets_delivered > 50
     return {name: value for name, value in found.as_dict().items() if name not in SAME}
 
 
