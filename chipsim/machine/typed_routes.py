@@ -43,7 +43,7 @@ def core_to_core(machine: Machine, source: int, dest: int, payload_bits: int = 0
     they end at the core itself.
     """
     chips_of(machine)
-    return _typed(machine, router_multicast(machine, source, [dest], payload_bits), "c2c")
+    return typed(machine, router_multicast(machine, source, [dest], payload_bits), "c2c")
 
 
 def nearest_neighbour(machine: Machine, source: int, dest: int, payload_bits: int = 0) -> Route:
@@ -72,7 +72,7 @@ def nearest_neighbour(machine: Machine, source: int, dest: int, payload_bits: in
             f"{chips.label(there)}, where {machine.endpoint_label(dest)} is; "
             'send it core to core (packet="c2c")'
         )
-    return _typed(machine, router_multicast(machine, source, [dest], payload_bits), "nn")
+    return typed(machine, router_multicast(machine, source, [dest], payload_bits), "nn")
 
 
 def fixed_route(
@@ -112,8 +112,16 @@ def fixed_route(
     return replace(router_multicast(machine, source, dests, payload_bits), packet="fr")
 
 
-def _typed(machine: Machine, route: Route, packet: str) -> Route:
-    """Return a multicast packet's route for another type, through that type's look-ups."""
+def typed(machine: Machine, route: Route, packet: str) -> Route:
+    """Return a multicast packet's route for another type, through that type's look-ups.
+
+    Parameters
+    ----------
+    machine : Machine
+    route : Route
+    packet : str
+        ``c2c`` or ``nn``.
+    """
     name = f"router.{packet}_latency_cycles"
     if name not in machine.description:  # SpiNNaker1: all types pass one pipeline
         return replace(route, packet=packet)

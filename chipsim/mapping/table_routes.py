@@ -23,6 +23,7 @@ from chipsim.machine.model import Machine
 from chipsim.machine.outfit import with_dumps
 from chipsim.machine.route import SINK, Branch, Route
 from chipsim.machine.topology import topology
+from chipsim.machine.typed_routes import typed
 from chipsim.mapping.chip_tables import LOCAL, ChipTables
 from chipsim.mapping.outlets import OutletBook
 from chipsim.mapping.tables import RouterTable, Tables
@@ -178,7 +179,8 @@ class TableRoutes:
         """
         start = path_to_router(self.machine, source)
         draft = self._walk(start, partial(self._by_chip, dest))
-        return ChipRoute(self._finished(draft, source, payload_bits, "c2c"), draft.dumped)
+        route = self._finished(draft, source, payload_bits, "c2c")
+        return ChipRoute(typed(self.machine, route, "c2c"), draft.dumped)
 
     def _finished(self, draft: _Draft, source: int, payload_bits: int, packet: str) -> Route:
         """Return a draft as a route, with the channels of dumps."""
