@@ -37,6 +37,7 @@ def test_the_default_is_the_authors_configuration() -> None:
     assert values["model"] == {
         "layers": [5, 120, 3], "steps": 27, "dt_ms": 1.0, "tau_mem_ms": 20.0, "tau_syn_ms": 5.0,
         "factors": "exp", "dtype": "float32", "threshold": 1.0, "recurrent": [], "parts": [],
+        "split": "neurons",
     }  # fmt: skip
     assert values["loss"] == {
         "name": "ttfs", "form": "offchip", "xi": 1.5, "alpha": 0.01, "beta": 100.0,

@@ -48,9 +48,9 @@ def test_routes_over_a_million_cores() -> None:
 def test_a_hundred_thousand_cores_hold_their_arrays_once() -> None:
     """Every array is as long as what it describes; labels and tables are shared."""
     machine = load_machine("spinnaker1-torus-72x72")
-    assert machine.endpoints == 72 * 72 * 18 + 36 * 3
+    assert machine.endpoints == 72 * 72 * (18 + 1) + 36 * 3, "cores, SDRAM; hosts by board"
     assert len(machine.node_labels) == machine.nodes
-    assert machine.node_labels[-1 + machine.nodes].endswith("core(17)")
+    assert machine.node_labels[-1 + machine.nodes].endswith(" SDRAM")
     two = load_machine("spinnaker2-triads-2x2")
     one = load_machine("spinnaker2-48")
     assert two.lut is not None
