@@ -1,9 +1,10 @@
 """Yin-Yang, 5-120-3, batch 22, by the authors' two protocols: how well it learns, seed by seed.
 
-    python tests/benchmarks/yinyang39.py offchip [--samples N] [--seeds 5] [--test-samples N]
-        [--csv curves.csv]
-    python tests/benchmarks/yinyang39.py chip SEED --out RUN [--samples N] [--epochs E] [--resume]
-    python tests/benchmarks/yinyang39.py compare RUN [RUN ...] [--epochs E]
+    python tests/benchmarks/yinyang_protocols.py offchip [--samples N] [--seeds 5]
+        [--test-samples N] [--csv curves.csv]
+    python tests/benchmarks/yinyang_protocols.py chip SEED --out RUN [--samples N]
+        [--epochs E] [--resume]
+    python tests/benchmarks/yinyang_protocols.py compare RUN [RUN ...] [--epochs E]
 
 ``--samples 5000`` (the default) is 39 epochs of 5,000 samples, judged by the mean test accuracy of
 the last five epochs (the authors' code: 93.9 % on one seed); ``--samples 60000`` is 21 epochs of
