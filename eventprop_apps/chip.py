@@ -61,8 +61,10 @@ from eventprop_apps.partition import Block, blocks, neurons_block, pack, unpack
 from eventprop_apps.phases import PhaseMeter
 from eventprop_apps.programs.inbox import Strays
 from eventprop_apps.programs.input import InputKernel, InputProgram
-from eventprop_apps.programs.layer import LayerKernel, LayerProgram, ReadoutKernel
+from eventprop_apps.programs.layer import LayerKernel
+from eventprop_apps.programs.layer_programs import LayerProgram, NeuronsProgram
 from eventprop_apps.programs.loss import LossKernel, LossProgram
+from eventprop_apps.programs.neurons import NeuronsKernel
 from eventprop_apps.programs.optimiser import OptimiserProgram, Shard
 from eventprop_apps.programs.plan import (
     BACKWARD_BARRIER,
@@ -72,7 +74,8 @@ from eventprop_apps.programs.plan import (
     Plan,
     SampleFeeder,
 )
-from eventprop_apps.programs.slices import NeuronsKernel, NeuronsProgram, SliceKernel
+from eventprop_apps.programs.readout import ReadoutKernel
+from eventprop_apps.programs.slices import SliceKernel
 from eventprop_apps.programs.watch import number_spikes, watch_neurons
 from eventprop_apps.splitting import choose_parts, cycles_per_tick, neurons_cycles_per_tick
 from eventprop_apps.traffic import Traffic

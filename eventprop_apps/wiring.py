@@ -22,8 +22,9 @@ from eventprop_apps.partition import Block, neurons_block
 from eventprop_apps.programs.input import InputKernel
 from eventprop_apps.programs.layer import LayerKernel
 from eventprop_apps.programs.loss import LossKernel
+from eventprop_apps.programs.neurons import NeuronsKernel
 from eventprop_apps.programs.ports import ErrorTargets, SpikeTargets
-from eventprop_apps.programs.slices import NeuronsKernel, SliceKernel
+from eventprop_apps.programs.slices import SliceKernel
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -14,10 +14,11 @@ from chipsim.mapping.application import Application, Net, Vertex
 from chipsim.mapping.mapping import Mapping
 from chipsim.seeds import derive
 from chipsim.sim.pe import ProcessingElement
-from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.program import Kernel, Program, StepCall
 from chipsim.sim.sends import SendPlan
 from eventprop_apps.chip import ChipRun
-from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Plan
+from eventprop_apps.programs.batches import BatchProgram, Steps
+from eventprop_apps.programs.plan import Job, Plan
 
 CAUSES = ("sender", "network", "receiver")
 """Why a packet was late; see `LateWatch`."""
@@ -66,24 +67,18 @@ class SinkKernel(Kernel):
         """Do nothing: the inbox has been drained."""
 
 
-class BackgroundProgram(Program):
+class BackgroundProgram(BatchProgram):
     """Accompanies each job's ticks with a kernel."""
 
     def __init__(self, kernel: Kernel, plan: Plan, steps: int) -> None:
-        self.kernel, self.plan, self.steps = kernel, plan, steps
+        super().__init__(plan)
+        self.kernel, self.steps = kernel, steps
 
-    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        """Do one batch a job."""
-        number = self.plan.start
-        if not number:
-            yield pe.barrier(BEGIN_BARRIER)
-        while (job := self.plan.job(number)) is not None:
-            ticks = 2 * self.steps if job.backward else self.steps + 1
-            if isinstance(self.kernel, BackgroundKernel):
-                self.kernel.before = number * 2 * self.steps
-            yield pe.step(self.kernel, ticks=ticks)
-            yield pe.barrier(BATCH_BARRIER)
-            number += 1
+    def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
+        """Do as many ticks as the layers."""
+        if isinstance(self.kernel, BackgroundKernel):
+            self.kernel.before = number * 2 * self.steps
+        yield pe.step(self.kernel, ticks=job.ticks(self.steps))
 
 
 @dataclass
