@@ -23,15 +23,7 @@ from chipsim.sim.program import Program
 from chipsim.sim.simulation import Simulation
 from chipsim.trace.recorder import Recorder
 from eventprop_apps import costs as eventprop_costs
-from eventprop_apps.application import (
-    block_name,
-    build_application,
-    input_name,
-    loss_name,
-    optimiser_name,
-    require_chip,
-    weights_to,
-)
+from eventprop_apps.application import build_application
 from eventprop_apps.exchange import (
     TREE_BARRIER,
     DramStore,
@@ -42,6 +34,7 @@ from eventprop_apps.exchange import (
     TreeReducer,
     cut,
 )
+from eventprop_apps.interfaces import require_chip
 from eventprop_apps.kernels.readout import ReadoutState
 from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import SpikeKey
@@ -55,6 +48,13 @@ from eventprop_apps.memory import (
     tree_buffers,
 )
 from eventprop_apps.model import Model
+from eventprop_apps.names import (
+    block_name,
+    input_name,
+    loss_name,
+    optimiser_name,
+    weights_to,
+)
 from eventprop_apps.optimisers.api import Optimiser
 from eventprop_apps.options import ChipOptions as ChipOptions
 from eventprop_apps.partition import Block, blocks, neurons_block, pack, unpack

@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.network.api import PAYLOAD_WORDS, Deliveries
+from chipsim.network.api import Deliveries
 from eventprop_apps.keys import CurrentKey
-from eventprop_apps.model import Model
 
 DRIVE_STEP = 0
 """Step in the key of a drive: no neuron spikes in step 0, so no jump has it."""
-
-
-def numbers_per_packet(model: Model) -> int:
-    """Return how many numbers a packet of 128 bit carries."""
-    return PAYLOAD_WORDS // model.word_count
 
 
 class CurrentSources:

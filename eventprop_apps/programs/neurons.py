@@ -27,7 +27,7 @@ from eventprop_apps.keys import CurrentKey
 from eventprop_apps.losses.regularisers import DRIVE, LOW
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
-from eventprop_apps.programs.currents import DRIVE_STEP, CurrentSources, numbers_per_packet
+from eventprop_apps.programs.currents import DRIVE_STEP, CurrentSources
 from eventprop_apps.programs.inbox import pointers
 from eventprop_apps.programs.layer import LayerKernel
 
@@ -54,8 +54,8 @@ class NeuronsKernel(LayerKernel):
         nets: int,
     ) -> None:
         super().__init__(model, block, state, nets)
-        width = numbers_per_packet(model)
-        self.currents_in = CurrentSources(nets, CurrentKey(model.sizes[block.layer + 1], width))
+        key = CurrentKey(model.sizes[block.layer + 1], model.numbers_per_packet)
+        self.currents_in = CurrentSources(nets, key)
         self.jumps_out: SendPlan | None = None
         self.readout = readout
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from chipsim.errors import ExchangeError
 from chipsim.sim.pe import ProcessingElement
-from eventprop_apps.application import CLIP_NET, norm_net
 from eventprop_apps.exchange import (
     TREE_BARRIER,
     DramStore,
@@ -22,6 +21,7 @@ from eventprop_apps.exchange import (
     gather,
     roots,
 )
+from eventprop_apps.names import CLIP_NET, norm_net
 from eventprop_apps.optimisers.clip import clip_factor
 from eventprop_apps.programs.batches import BatchProgram, Steps
 from eventprop_apps.programs.plan import BACKWARD_BARRIER, Job, Plan

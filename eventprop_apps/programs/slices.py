@@ -25,7 +25,7 @@ from eventprop_apps.keys import CurrentKey
 from eventprop_apps.losses.regularisers import DRIVE
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
-from eventprop_apps.programs.currents import DRIVE_STEP, numbers_per_packet
+from eventprop_apps.programs.currents import DRIVE_STEP
 from eventprop_apps.programs.inbox import pointers
 from eventprop_apps.programs.layer import LayerKernel
 from eventprop_apps.programs.ports import ErrorSources
@@ -47,7 +47,7 @@ class SliceKernel(LayerKernel):
         super().__init__(model, block, state, nets)
         self.jumps_in = ErrorSources(nets, self.errors_in.key)
         self.currents_out: SendPlan | None = None
-        self.current_key = CurrentKey(model.sizes[block.layer + 1], numbers_per_packet(model))
+        self.current_key = CurrentKey(model.sizes[block.layer + 1], model.numbers_per_packet)
         self.reads = not model.spikes(block.layer)
 
     def room(self) -> int:
