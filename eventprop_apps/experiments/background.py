@@ -9,9 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Net, Vertex
-from chipsim.mapping.mapping import Mapping
 from chipsim.seeds import derive
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, Program, StepCall
@@ -142,31 +140,27 @@ class CongestedRun(ChipRun):
             kernel.watch = self.watch
         self.loss.watch = self.watch
 
-    def _map(self, application: Application, machine: Machine) -> Mapping:
+    def _beside(self, application: Application) -> Application:
         names = [*self._senders, SINK] if self._senders else []
-        more = replace(
+        return replace(
             application,
             vertices=application.vertices + tuple(Vertex(n, {"code": 1024}) for n in names),
             nets=application.nets
             + tuple(Net(name, name, (SINK,), kind="host") for name in self._senders),
         )
-        return super()._map(more, machine)
 
-    def _make_programs(self) -> dict[str, Program]:
-        programs = super()._make_programs()
+    def _programs_beside(self) -> dict[str, Program]:
         if not self._senders:
-            return programs
+            return {}
         steps = self.model.steps
         self._background = BackgroundKernel(len(self._senders), self._rate, self.options.seed)
         self._sink = SinkKernel()
-        sink = BackgroundProgram(self._sink, self.plan, steps)
-        senders = {
+        programs: dict[str, Program] = {
             name: BackgroundProgram(self._background, self.plan, steps) for name in self._senders
         }
-        return programs | senders | {SINK: sink}
+        return programs | {SINK: BackgroundProgram(self._sink, self.plan, steps)}
 
-    def _connect(self) -> None:
-        super()._connect()
+    def _connect_beside(self) -> None:
         if self._senders:
             self._background.plan = self.simulation.send_plan(self._senders)
             self.simulation.bind(self._background, self._senders)
