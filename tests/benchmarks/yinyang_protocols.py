@@ -31,9 +31,9 @@ from typing import Any
 from chipsim.cli.main import main as chipsim
 from chipsim.experiment import resolve
 from eventprop_apps.data.yinyang import yinyang
+from eventprop_apps.described import drawn_weights, model_of
 from eventprop_apps.experiment import YinYangModel
 from eventprop_apps.offchip.trainer import EpochRecord, Trainer, TrainSettings
-from eventprop_apps.training import drawn_weights, model_of
 
 LAST = 5
 NAMES = ("test_accuracy", "train_accuracy", "loss")
