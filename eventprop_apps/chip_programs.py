@@ -7,7 +7,7 @@ from chipsim.sim.program import Program
 from chipsim.sim.simulation import Simulation
 from eventprop_apps.chip_kernels import ChipKernels
 from eventprop_apps.chip_layout import Layout
-from eventprop_apps.exchange import DramStore, Master, Piece, SramStore, TreeReducer, cut
+from eventprop_apps.exchange import DramStore, Master, Piece, SramStore, Store, TreeReducer, cut
 from eventprop_apps.names import (
     block_name,
     input_name,
@@ -38,7 +38,7 @@ class ChipPrograms:
     ----------
     feeder : SampleFeeder
         The host's part.
-    stores : list of SramStore or DramStore
+    stores : list of Store
         Where each optimiser PE has sums and moments.
     by_vertex : dict of str to Program
     """
@@ -56,7 +56,7 @@ class ChipPrograms:
             [self._placement[input_name(r)] for r in self._replicas],
             [self._placement[loss_name(r)] for r in self._replicas],
         )
-        self.stores: list[SramStore | DramStore] = []
+        self.stores: list[Store] = []
         self.by_vertex: dict[str, Program] = {}
         for replica in self._replicas:
             self._add_replica(replica)
@@ -112,7 +112,7 @@ class ChipPrograms:
     def _add_optimiser(self, shard: int, pieces: list[Piece]) -> None:
         layout, placement, name = self._layout, self._placement, optimiser_name(shard)
         interfaces = sorted(vertex for vertex in placement if vertex.startswith("dram"))
-        store: SramStore | DramStore = SramStore(self._master, pieces)
+        store: Store = SramStore(self._master, pieces)
         if interfaces:
             end = placement[interfaces[shard % len(interfaces)]]
             store = DramStore(self._master, pieces, end, name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Effect, Program
-from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan
+from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan, SampleFeeder
 
 Steps = Generator[Effect, Any, None]
 """What a program does, as effects of its PE."""
@@ -52,3 +52,29 @@ class BatchProgram(Program):
     def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
         """Do job ``number``."""
         raise NotImplementedError
+
+
+class FedProgram(BatchProgram):
+    """A program that gets its part of a sample from the host, a job ahead.
+
+    Parameters
+    ----------
+    replica : int
+    plan : Plan
+    feeder : SampleFeeder
+    role : {"input", "loss"}
+        Which part.
+    sram : dict of str to int
+    """
+
+    def __init__(
+        self, replica: int, plan: Plan, feeder: SampleFeeder, role: str, sram: dict[str, int]
+    ) -> None:
+        super().__init__(plan, sram)
+        self.replica = replica
+        self.feeder = feeder
+        self.role = role
+
+    def ready(self, pe: ProcessingElement, number: int) -> Steps:
+        """Wait for the part of job ``number``, if the replica has one."""
+        return self.feeder.wait(pe, number, self.replica, self.role)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chipsim.sim.pe import ProcessingElement
 from chipsim.sim.program import Kernel, StepCall
 from eventprop_apps.keys import SpikeKey, bits_for
-from eventprop_apps.programs.batches import BatchProgram, Steps
+from eventprop_apps.programs.batches import FedProgram, Steps
 from eventprop_apps.programs.decode import due_inputs
 from eventprop_apps.programs.plan import Job, Plan, SampleFeeder, sample_events
 from eventprop_apps.programs.ports import SpikeTargets
@@ -77,7 +77,7 @@ class InputKernel(Kernel):
             self.spikes_out.send(call, position, offset - high, offset, tag)
 
 
-class InputProgram(BatchProgram):
+class InputProgram(FedProgram):
     """Waits for its sample from the host, then plays it; ``sram``: the two sample buffers."""
 
     def __init__(
@@ -89,15 +89,9 @@ class InputProgram(BatchProgram):
         steps: int,
         sram: dict[str, int],
     ) -> None:
-        super().__init__(plan, sram)
-        self.replica = replica
+        super().__init__(replica, plan, feeder, "input", sram)
         self.kernel = kernel
-        self.feeder = feeder
         self.steps = steps
-
-    def ready(self, pe: ProcessingElement, number: int) -> Steps:
-        """Wait for the sample of a job."""
-        return self.feeder.wait(pe, number, self.replica, "input")
 
     def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
         """Play a sample."""

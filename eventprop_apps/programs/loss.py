@@ -16,7 +16,7 @@ from eventprop_apps.keys import bits_for
 from eventprop_apps.losses.api import Outputs, Targets, given_errors
 from eventprop_apps.losses.ttfs import note_first_spikes
 from eventprop_apps.model import Model
-from eventprop_apps.programs.batches import BatchProgram, Steps
+from eventprop_apps.programs.batches import FedProgram, Steps
 from eventprop_apps.programs.inbox import Strays, pointers
 from eventprop_apps.programs.plan import Job, Plan, SampleFeeder
 from eventprop_apps.programs.ports import ErrorTargets, SpikeSources
@@ -215,7 +215,7 @@ class LossKernel(Kernel):
         )
 
 
-class LossProgram(BatchProgram):
+class LossProgram(FedProgram):
     """Waits for its label (or its errors) from the host, then watches the output layer.
 
     ``sram``: the two target buffers and the first spike times.
@@ -229,14 +229,8 @@ class LossProgram(BatchProgram):
         feeder: SampleFeeder,
         sram: dict[str, int],
     ) -> None:
-        super().__init__(plan, sram)
-        self.replica = replica
+        super().__init__(replica, plan, feeder, "loss", sram)
         self.kernel = kernel
-        self.feeder = feeder
-
-    def ready(self, pe: ProcessingElement, number: int) -> Steps:
-        """Wait for the target of a job."""
-        return self.feeder.wait(pe, number, self.replica, "loss")
 
     def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
         """Judge a sample."""

@@ -12,11 +12,10 @@ from chipsim.errors import ExchangeError
 from chipsim.sim.pe import ProcessingElement
 from eventprop_apps.exchange import (
     TREE_BARRIER,
-    DramStore,
     ExchangeOptions,
     Master,
     Piece,
-    SramStore,
+    Store,
     broadcast,
     gather,
     roots,
@@ -57,7 +56,7 @@ class OptimiserProgram(BatchProgram):
     ----------
     shard : Shard
     master : Master
-    store : SramStore or DramStore
+    store : Store
         Where sums and moments lie.
     plan : Plan
     options : ExchangeOptions
@@ -69,7 +68,7 @@ class OptimiserProgram(BatchProgram):
         self,
         shard: Shard,
         master: Master,
-        store: SramStore | DramStore,
+        store: Store,
         plan: Plan,
         options: ExchangeOptions,
         sram: dict[str, int],
