@@ -1,4 +1,23 @@
-"""What runs on the chip: spiking networks trained with EventProp."""
+"""What runs on the chip: spiking networks trained with EventProp.
+
+From the network to the run:
+
+=================== ==============================================================================
+model, partition    the network; which neurons and weights each layer PE has
+splitting, memory   how many PEs a layer needs, by work and by SRAM; costs and traffic are assumed
+names, nets         who sends what to whom, with which keys; application adds the vertices,
+                    interfaces what it needs of the machine, wiring connects kernels to nets
+chip                the run: chip_layout, chip_kernels and chip_programs, put together; options
+phases              cost by phase; checkpoint continues a run
+experiment, digits  the experiments; sections and model_section are what their files may say
+training            ``chipsim run``: described, training_jobs, tally and training_report serve it
+shortest_tick       ``tick.us = "auto"``; search, search_space, search_trial: ``chipsim search``
+evaluation          ``evaluate``, on the chip or off it
+=================== ==============================================================================
+
+``kernels``, ``losses`` and ``optimisers`` compute; ``programs`` and ``exchange`` run on PEs;
+``offchip`` needs no chip; ``data`` and ``experiments`` are data sets, and studies with their files.
+"""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from eventprop_apps.application import optimiser_name
 from eventprop_apps.exchange.options import ExchangeOptions, State
 from eventprop_apps.exchange.pieces import ALIGN, CHUNK_WORDS, cut
 from eventprop_apps.exchange.tree import TREE_READS
 from eventprop_apps.model import Model
+from eventprop_apps.names import optimiser_name
 from eventprop_apps.partition import Block, blocks, neurons_block
 
 SPIKE_RECORD_BYTES = 4

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chipsim.errors import DataError, did_you_mean
+from chipsim.network.api import PAYLOAD_WORDS
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss
 
@@ -142,6 +143,11 @@ class Model:
     def word_count(self) -> int:
         """32-bit words of one number."""
         return self.dtype.itemsize // 4
+
+    @property
+    def numbers_per_packet(self) -> int:
+        """Numbers that a packet of 128 bit carries."""
+        return PAYLOAD_WORDS // self.word_count
 
     @property
     def plain(self) -> bool:

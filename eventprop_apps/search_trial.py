@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
 from chipsim.errors import ChipsimError
+from eventprop_apps.described import initial_weights_of, model_of
 from eventprop_apps.experiment import TrainingModel
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
-from eventprop_apps.offchip.weights import load_weights
-from eventprop_apps.training import drawn_weights, model_of
 
 
 def offchip_trainer(values: TrainingModel, seed: int) -> Trainer:
@@ -35,10 +34,7 @@ def offchip_trainer(values: TrainingModel, seed: int) -> Trainer:
         optimiser=values.optimizer.settings(values.train.epochs),
         clip_norm=values.optimizer.clip_norm,
     )
-    if values.init.weights is not None:
-        weights = load_weights(values.init.weights, model.sizes, model.recurrent)
-    else:
-        weights = drawn_weights(values, seed)
+    weights = initial_weights_of(values, model, seed)
     train, held = values.search_samples()
     return Trainer(weights, train, None, settings, seed=seed, validation=held, model=model)
 

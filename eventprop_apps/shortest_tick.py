@@ -24,8 +24,9 @@ from chipsim.trace.recorder import Recorder
 from chipsim.units import PS_PER_US
 from eventprop_apps.data.dataset import Dataset
 from eventprop_apps.experiment import TrainingModel
+from eventprop_apps.interrupt import stop_on_interrupt
 from eventprop_apps.programs.plan import Job
-from eventprop_apps.training import TrainingRun, stop_on_interrupt
+from eventprop_apps.training import TrainingRun
 
 FIRST_US = 1000
 """The usual tick, where the search begins."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chipsim.errors import MappingError
-from chipsim.network.api import PAYLOAD_WORDS
 from chipsim.sim.costs import Cost
 from eventprop_apps.keys import CurrentKey
 from eventprop_apps.memory import layer_regions, neurons_regions
@@ -120,7 +119,7 @@ def neurons_cycles_per_tick(
     cost = {name: row.cycles for name, row in costs.items()}
     neurons = model.sizes[layer + 1]
     own = traffic.spikes[layer + 1] / model.steps
-    key = CurrentKey(neurons, PAYLOAD_WORDS // model.word_count)
+    key = CurrentKey(neurons, model.numbers_per_packet)
     packets = key.groups * sum(
         traffic.busy_share(model, layer, block.lines)
         for block in blocks(model, model.counts)

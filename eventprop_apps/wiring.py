@@ -8,7 +8,9 @@ from typing import Any
 
 from chipsim.sim.sends import SendPlan
 from chipsim.sim.simulation import Simulation
-from eventprop_apps.application import (
+from eventprop_apps.keys import ErrorKey, SpikeKey
+from eventprop_apps.model import Model
+from eventprop_apps.names import (
     currents_from,
     errors_to,
     jumps_from,
@@ -16,19 +18,18 @@ from eventprop_apps.application import (
     spikes_from,
     spikes_to_slice,
 )
-from eventprop_apps.keys import ErrorKey, SpikeKey
-from eventprop_apps.model import Model
 from eventprop_apps.partition import Block, neurons_block
 from eventprop_apps.programs.input import InputKernel
 from eventprop_apps.programs.layer import LayerKernel
 from eventprop_apps.programs.loss import LossKernel
+from eventprop_apps.programs.neurons import NeuronsKernel
 from eventprop_apps.programs.ports import ErrorTargets, SpikeTargets
-from eventprop_apps.programs.slices import NeuronsKernel, SliceKernel
+from eventprop_apps.programs.slices import SliceKernel
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """Connects kernels to the nets of `eventprop_apps.application`.
+    """Connects kernels to the nets of `eventprop_apps.nets`.
 
     Attributes
     ----------

@@ -6,7 +6,7 @@ own PEs sums them first (``tree``); or several PEs serve a part of the weights e
 
 from eventprop_apps.exchange.broadcast import WeightReceiver, broadcast, packets_of
 from eventprop_apps.exchange.gather import gather
-from eventprop_apps.exchange.master import DramStore, Master, SramStore
+from eventprop_apps.exchange.master import DramStore, Master, SramStore, Store
 from eventprop_apps.exchange.meter import ExchangeMeter
 from eventprop_apps.exchange.options import ExchangeOptions
 from eventprop_apps.exchange.pieces import CHUNK_WORDS, Chunk, Piece, chunks, cut
@@ -23,6 +23,7 @@ __all__ = [
     "Master",
     "Piece",
     "SramStore",
+    "Store",
     "TreeReducer",
     "WeightReceiver",
     "broadcast",

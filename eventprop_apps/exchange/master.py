@@ -59,8 +59,15 @@ class Master:
         return self._scalars[1]
 
 
-class SramStore:
-    """Sums and moments in the optimiser PE's own memory."""
+class Store:
+    """Where an optimiser PE has the sums and moments of its weights.
+
+    Parameters
+    ----------
+    master : Master
+    pieces : sequence of Piece
+        The weights.
+    """
 
     def __init__(self, master: Master, pieces: Sequence[Piece]) -> None:
         self.master = master
@@ -72,8 +79,26 @@ class SramStore:
             self.master.sums[piece.start : piece.start + piece.size] = 0
 
     def add(self, chunk: Chunk, part: NDArray[Any]) -> None:
-        """Add a replica's gradient of a chunk."""
+        """Add a replica's gradient of a chunk to its sum."""
         self.master.sums[chunk.start : chunk.start + chunk.size] += part
+
+    def finish(self, pe: ProcessingElement, chunk: Chunk) -> Generator[Any, Any, None]:
+        """End a chunk: all replicas' gradients have been added."""
+        raise NotImplementedError
+
+    def squares(self, pe: ProcessingElement, total: float) -> Generator[Any, Any, float]:
+        """Return ``total`` plus the squares of this shard's sums."""
+        raise NotImplementedError
+
+    def update(
+        self, pe: ProcessingElement, scalars: NDArray[Any], factor: float
+    ) -> Generator[Any, Any, None]:
+        """Update this shard's weights, with gradients times ``factor``."""
+        raise NotImplementedError
+
+
+class SramStore(Store):
+    """Sums and moments in the optimiser PE's own memory."""
 
     def finish(self, pe: ProcessingElement, chunk: Chunk) -> Generator[Any, Any, None]:
         """Do nothing: sums stay where they are."""
@@ -107,7 +132,7 @@ class SramStore:
         yield pe.compute(**{master.optimiser.operation: words})
 
 
-class DramStore:
+class DramStore(Store):
     """Sums and moments in DRAM; a chunk at a time passes through the optimiser PE.
 
     Parameters
@@ -121,8 +146,7 @@ class DramStore:
     """
 
     def __init__(self, master: Master, pieces: Sequence[Piece], endpoint: int, prefix: str) -> None:
-        self.master = master
-        self.pieces = pieces
+        super().__init__(master, pieces)
         self.endpoint = endpoint
         self.prefix = prefix
         self.base = pieces[0].start if pieces else 0
@@ -141,15 +165,6 @@ class DramStore:
         for number, moment in enumerate(self.moments):
             held[f"{self.prefix}.moment{number}"] = moment[part].copy()
         return held
-
-    def clear(self) -> None:
-        """Begin a batch."""
-        for piece in self.pieces:
-            self.master.sums[piece.start : piece.start + piece.size] = 0
-
-    def add(self, chunk: Chunk, part: NDArray[Any]) -> None:
-        """Add a replica's gradient of a chunk to the chunk's buffer."""
-        self.master.sums[chunk.start : chunk.start + chunk.size] += part
 
     def finish(self, pe: ProcessingElement, chunk: Chunk) -> Generator[Any, Any, None]:
         """Write a chunk's sum to DRAM."""

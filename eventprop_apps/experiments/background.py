@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Net, Vertex
-from chipsim.mapping.mapping import Mapping
 from chipsim.seeds import derive
 from chipsim.sim.pe import ProcessingElement
-from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.program import Kernel, Program, StepCall
 from chipsim.sim.sends import SendPlan
 from eventprop_apps.chip import ChipRun
-from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Plan
+from eventprop_apps.programs.batches import BatchProgram, Steps
+from eventprop_apps.programs.plan import Job, Plan
 
 CAUSES = ("sender", "network", "receiver")
 """Why a packet was late; see `LateWatch`."""
@@ -66,24 +65,18 @@ class SinkKernel(Kernel):
         """Do nothing: the inbox has been drained."""
 
 
-class BackgroundProgram(Program):
+class BackgroundProgram(BatchProgram):
     """Accompanies each job's ticks with a kernel."""
 
     def __init__(self, kernel: Kernel, plan: Plan, steps: int) -> None:
-        self.kernel, self.plan, self.steps = kernel, plan, steps
+        super().__init__(plan)
+        self.kernel, self.steps = kernel, steps
 
-    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        """Do one batch a job."""
-        number = self.plan.start
-        if not number:
-            yield pe.barrier(BEGIN_BARRIER)
-        while (job := self.plan.job(number)) is not None:
-            ticks = 2 * self.steps if job.backward else self.steps + 1
-            if isinstance(self.kernel, BackgroundKernel):
-                self.kernel.before = number * 2 * self.steps
-            yield pe.step(self.kernel, ticks=ticks)
-            yield pe.barrier(BATCH_BARRIER)
-            number += 1
+    def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
+        """Do as many ticks as the layers."""
+        if isinstance(self.kernel, BackgroundKernel):
+            self.kernel.before = number * 2 * self.steps
+        yield pe.step(self.kernel, ticks=job.ticks(self.steps))
 
 
 @dataclass
@@ -147,31 +140,27 @@ class CongestedRun(ChipRun):
             kernel.watch = self.watch
         self.loss.watch = self.watch
 
-    def _map(self, application: Application, machine: Machine) -> Mapping:
+    def _beside(self, application: Application) -> Application:
         names = [*self._senders, SINK] if self._senders else []
-        more = replace(
+        return replace(
             application,
             vertices=application.vertices + tuple(Vertex(n, {"code": 1024}) for n in names),
             nets=application.nets
             + tuple(Net(name, name, (SINK,), kind="host") for name in self._senders),
         )
-        return super()._map(more, machine)
 
-    def _make_programs(self) -> dict[str, Program]:
-        programs = super()._make_programs()
+    def _programs_beside(self) -> dict[str, Program]:
         if not self._senders:
-            return programs
+            return {}
         steps = self.model.steps
         self._background = BackgroundKernel(len(self._senders), self._rate, self.options.seed)
         self._sink = SinkKernel()
-        sink = BackgroundProgram(self._sink, self.plan, steps)
-        senders = {
+        programs: dict[str, Program] = {
             name: BackgroundProgram(self._background, self.plan, steps) for name in self._senders
         }
-        return programs | senders | {SINK: sink}
+        return programs | {SINK: BackgroundProgram(self._sink, self.plan, steps)}
 
-    def _connect(self) -> None:
-        super()._connect()
+    def _connect_beside(self) -> None:
         if self._senders:
             self._background.plan = self.simulation.send_plan(self._senders)
             self.simulation.bind(self._background, self._senders)

@@ -11,7 +11,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chipsim.compiled import compiled
-from chipsim.errors import ProgramError
+from eventprop_apps.kernels.answers import collect_answers, pass_lines
+from eventprop_apps.kernels.arguments import check_events, steps_of
+from eventprop_apps.kernels.operations import (
+    ADJOINT_JUMP,
+    ADJOINT_UPDATE,
+    ERROR_LOOKUP,
+    ERROR_TERM,
+    GRADIENT_UPDATE,
+    INPUT_RECORD,
+    NEURON_UPDATE,
+    SPIKE_RECORD,
+    SYNAPTIC_EVENT,
+    no_operations,
+)
 from eventprop_apps.kernels.rows import (
     Floats,
     Ints,
@@ -23,32 +36,11 @@ from eventprop_apps.kernels.rows import (
 )
 from eventprop_apps.kernels.state import (
     INPUT_CURSOR,
-    INPUT_INDEX,
     SPIKE_ERROR,
     SPIKE_MATCHED,
     SPIKES,
     LayerState,
 )
-
-OPERATIONS = (
-    "synaptic_event",
-    "neuron_update",
-    "spike_record",
-    "input_record",
-    "adjoint_update",
-    "adjoint_jump",
-    "gradient_update",
-    "error_term",
-    "error_lookup",
-)
-"""Names of the columns of operation counts.
-
-A synaptic event, a gradient update and an error term are one weight each; a neuron update and an
-adjoint update are one neuron each; a record, a jump and a lookup are one spike or error each.
-"""
-
-SYNAPTIC_EVENT, NEURON_UPDATE, SPIKE_RECORD, INPUT_RECORD = 0, 1, 2, 3
-ADJOINT_UPDATE, ADJOINT_JUMP, GRADIENT_UPDATE, ERROR_TERM, ERROR_LOOKUP = 4, 5, 6, 7, 8
 
 MATCHED, UNMATCHED, PASSED = 0, 1, 2
 """Columns of what ``store_errors`` counts."""
@@ -152,55 +144,18 @@ def backward(
             weights, neuron, spikes, values, inputs, input_errors, counts, gradient, factors,
             rows[r], steps[r], first_line < weights.shape[2],
         )  # fmt: skip
-        while first[r] < counts[rows[r], INPUT_CURSOR] and (
-            inputs[rows[r], INPUT_INDEX, first[r]] < first_line
-        ):
-            first[r] += 1  # a step's inputs are recorded by line: the others are its last ones
+        first[r] = pass_lines(inputs, counts, rows[r], first[r], first_line)
         ptr[r + 1] = ptr[r] + counts[rows[r], INPUT_CURSOR] - first[r]
         ops[r, ADJOINT_UPDATE] = n_out
         ops[r, ADJOINT_JUMP] = jumps
         ops[r, GRADIENT_UPDATE] = moved * n_out
         ops[r, ERROR_TERM] = (ptr[r + 1] - ptr[r]) * n_out
-    index = np.empty(ptr[rows.size], np.int32)
-    step = np.empty(ptr[rows.size], np.int32)
-    value = np.empty(ptr[rows.size], input_errors.dtype)
+    index, value = collect_answers(inputs, input_errors, rows, first, ptr)
+    step = np.empty(index.size, np.int32)
     for r in range(rows.size):
         for e in range(ptr[r], ptr[r + 1]):
-            k = first[r] + e - ptr[r]
-            index[e] = inputs[rows[r], INPUT_INDEX, k]
             step[e] = steps[r] - 1
-            value[e] = input_errors[rows[r], k]
     return ptr, index, step, value
-
-
-def _steps(step: int | NDArray[Any], rows: Longs) -> Longs:
-    if isinstance(step, np.ndarray):
-        return np.ascontiguousarray(step, np.int64)
-    steps = np.empty(rows.size, np.int64)
-    steps.fill(step)
-    return steps
-
-
-@compiled
-def outside(index: Ints, bound: int) -> bool:
-    """Return whether there is an index outside 0 to ``bound - 1``."""
-    found = 0
-    for i in index:
-        found += i < 0 or i >= bound
-    return found > 0
-
-
-def _check(where: str, ptr: Longs, rows: Longs, index: Ints, bound: int, what: str) -> None:
-    if ptr.size != rows.size + 1 or ptr[-1] != index.size:
-        raise ProgramError(
-            f"{where}: got row pointers of length {ptr.size} that end at {ptr[-1]}, expected "
-            f"{rows.size + 1} for {rows.size} rows, ending at the number of events, {index.size}"
-        )
-    if outside(index, bound):
-        raise ProgramError(
-            f"{where}: got {what} {int(index.min())}..{int(index.max())}, expected 0..{bound - 1}; "
-            "a key was decoded with the wrong base"
-        )
 
 
 def reset_rows(state: LayerState, rows: ArrayLike, *, clear_gradient: bool = True) -> None:
@@ -265,12 +220,12 @@ def forward_rows(
     at = np.ascontiguousarray(rows, np.int64)
     ptr = np.ascontiguousarray(in_ptr, np.int64)
     index = np.ascontiguousarray(in_index, np.int32)
-    _check("forward_rows", ptr, at, index, state.n_in, "input lines")
+    check_events("forward_rows", ptr, at, index, state.n_in, "input lines")
     if ops is None:
-        ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+        ops = no_operations(at.size)
     out_ptr, out = forward(
         state.weights, state.neuron, state.spikes, state.spike_values, state.inputs, state.counts,
-        factors, _steps(step, at), at, ptr, index, ops,
+        factors, steps_of(step, at), at, ptr, index, ops,
     )  # fmt: skip
     return out_ptr, out, ops
 
@@ -311,14 +266,14 @@ def store_errors(
     at = np.ascontiguousarray(rows, np.int64)
     ptr = np.ascontiguousarray(err_ptr, np.int64)
     neuron = np.ascontiguousarray(err_neuron, np.int32)
-    _check("store_errors", ptr, at, neuron, state.n_out, "neurons")
+    check_events("store_errors", ptr, at, neuron, state.n_out, "neurons")
     found = np.zeros((at.size, 3), np.int64)
     store(
-        state.spikes, state.spike_values, state.counts, at, _steps(current_step, at), ptr, neuron,
+        state.spikes, state.spike_values, state.counts, at, steps_of(current_step, at), ptr, neuron,
         np.ascontiguousarray(err_step, np.int32), np.ascontiguousarray(err_value, state.dtype),
         found,
     )  # fmt: skip
-    ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+    ops = no_operations(at.size)
     ops[:, ERROR_LOOKUP] = np.diff(ptr)
     return found, ops
 
@@ -373,10 +328,10 @@ def backward_rows(
     """
     at = np.ascontiguousarray(rows, np.int64)
     if ops is None:
-        ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+        ops = no_operations(at.size)
     ptr, index, step, value = backward(
         state.weights, state.neuron, state.spikes, state.spike_values, state.inputs,
-        state.input_errors, state.counts, state.gradient, factors, _steps(i, at), at,
+        state.input_errors, state.counts, state.gradient, factors, steps_of(i, at), at,
         first_line if want_errors else state.n_in, ops,
     )  # fmt: skip
     return ptr, index, step, value, ops

@@ -18,18 +18,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chipsim.compiled import compiled, inlined
+from eventprop_apps.kernels.answers import collect_answers
+from eventprop_apps.kernels.arguments import check_events, steps_of
 from eventprop_apps.kernels.factors import DECAY_V, GAIN_V, READOUT
-from eventprop_apps.kernels.layer import (
+from eventprop_apps.kernels.operations import (
     ADJOINT_JUMP,
     ADJOINT_UPDATE,
     ERROR_TERM,
     GRADIENT_UPDATE,
     INPUT_RECORD,
     NEURON_UPDATE,
-    OPERATIONS,
     SYNAPTIC_EVENT,
-    _check,
-    _steps,
+    no_operations,
 )
 from eventprop_apps.kernels.rows import (
     Floats,
@@ -45,7 +45,6 @@ from eventprop_apps.kernels.state import (
     ACTIVE,
     CURRENT,
     INPUT_CURSOR,
-    INPUT_INDEX,
     LAMBDA_V,
     VOLTAGE,
     LayerState,
@@ -266,12 +265,7 @@ def _backward(
         ops[r, ADJOINT_JUMP] = sources
         ops[r, GRADIENT_UPDATE] = moved * n_out
         ops[r, ERROR_TERM] = (ptr[r + 1] - ptr[r]) * n_out
-    index = np.empty(ptr[rows.size], np.int32)
-    value = np.empty(ptr[rows.size], input_errors.dtype)
-    for r in range(rows.size):
-        for e in range(ptr[r], ptr[r + 1]):
-            index[e] = inputs[rows[r], INPUT_INDEX, first[r] + e - ptr[r]]
-            value[e] = input_errors[rows[r], first[r] + e - ptr[r]]
+    index, value = collect_answers(inputs, input_errors, rows, first, ptr)
     return ptr, index, value
 
 
@@ -291,11 +285,11 @@ def readout_forward_rows(
     at = np.ascontiguousarray(rows, np.int64)
     ptr = np.ascontiguousarray(in_ptr, np.int64)
     index = np.ascontiguousarray(in_index, np.int32)
-    _check("readout_forward_rows", ptr, at, index, state.n_in, "input lines")
-    ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+    check_events("readout_forward_rows", ptr, at, index, state.n_in, "input lines")
+    ops = no_operations(at.size)
     _forward(
         state.weights, state.neuron, state.inputs, state.counts, factors, readout.value,
-        readout.best, readout.weights, _steps(step, at), at, ptr, index, ops,
+        readout.best, readout.weights, steps_of(step, at), at, ptr, index, ops,
     )  # fmt: skip
     return ops
 
@@ -313,8 +307,8 @@ def readout_backward_rows(
 ]:
     """Do adjoint step ``i`` of ``rows`` with ``readout.error``; as `backward_rows`."""
     at = np.ascontiguousarray(rows, np.int64)
-    steps = _steps(i, at)
-    ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+    steps = steps_of(i, at)
+    ops = no_operations(at.size)
     ptr, index, value = _backward(
         state.weights, state.neuron, state.inputs, state.input_errors, state.counts,
         state.gradient, factors, readout.error, readout.best, readout.weights, steps, at,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chipsim.compiled import compiled
-from eventprop_apps.kernels.layer import ERROR_LOOKUP, GRADIENT_UPDATE, OPERATIONS
+from eventprop_apps.kernels.operations import ERROR_LOOKUP, GRADIENT_UPDATE, no_operations
 from eventprop_apps.kernels.rows import Floats, Ints, Longs
 from eventprop_apps.kernels.state import SPIKES, LayerState
 from eventprop_apps.losses.regularisers import drive_row, regularise_row
@@ -66,7 +66,7 @@ def regularise_rows(
         Operations counted: a lookup a spike, a gradient update a weight that the drive changes.
     """
     at = np.ascontiguousarray(rows, np.int64)
-    ops = np.zeros((at.size, len(OPERATIONS)), np.int64)
+    ops = no_operations(at.size)
     _regularise(
         state.spikes, state.spike_values, state.inputs, state.counts, state.gradient, scalars,
         steps, at, shares, ops,

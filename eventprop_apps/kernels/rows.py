@@ -114,8 +114,12 @@ def add_slices(
 ) -> None:
     """As `add_inputs`, slice by slice: ``acc`` adds up, ascending, what each slice sums on its own.
 
-    Slice s are the input lines below ``ends[s]`` that no slice before it has.
+    Slice s are the input lines below ``ends[s]`` that no slice before it has. A layer that is not
+    in slices has no ``ends``.
     """
+    if ends.size == 0:
+        add_inputs(weights, current, factors, in_index, lo, hi)
+        return
     a = factors[DECAY_I]
     for n in range(current.size):
         acc = factors[ZERO]

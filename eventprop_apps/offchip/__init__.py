@@ -1,4 +1,13 @@
-"""The same kernels without a chip: for prototyping, search and hybrid training."""
+"""The same kernels without a chip: for prototyping, search and hybrid training.
+
+=================== ==============================================================================
+passes              all steps of a plain layer in one call
+general, readout    the same where it is recurrent, regularised or in slices; of a read-out
+network, batch      all layers of a network; a batch with its loss
+evaluate            the off-chip back end of ``evaluate``
+trainer             training; checkpoint and weights are its files
+=================== ==============================================================================
+"""
 
 from eventprop_apps.offchip.batch import BatchResult, run_batch
 from eventprop_apps.offchip.checkpoint import load_checkpoint, save_checkpoint, train

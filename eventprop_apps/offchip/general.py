@@ -1,25 +1,31 @@
-"""Whole passes of recurrent, regularised and read-out layers: as `passes`, one layer at a time.
+"""All steps of a layer that is recurrent, regularised or in slices: as `passes`, at more cost.
 
 A recurrent layer's own spikes are input lines after those from below, so its weights are one
 array ``[W | R]``; its answers to itself are added after the errors from above, as on the chip.
+
+The slices of a layer that is split by inputs need a step of their own for their shares of the
+currents, so step i takes the spikes of step i - 2, below and own ones. They are recorded with step
+i - 1, in which the slices sum: with that the backward pass is that of other layers.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from chipsim.compiled import compiled
-from eventprop_apps.kernels.readout import readout_back_row, readout_row
+from chipsim.compiled import compiled, inlined
 from eventprop_apps.kernels.rows import (
     Floats,
     Ints,
     Longs,
+    add_slices,
     backward_row,
     find_spike,
-    forward_row,
+    fire_row,
+    keep_input,
     reset_row,
 )
 from eventprop_apps.kernels.state import (
+    CURRENT,
     INPUT_CURSOR,
     INPUT_INDEX,
     INPUTS,
@@ -27,10 +33,20 @@ from eventprop_apps.kernels.state import (
     SPIKES,
 )
 from eventprop_apps.losses.regularisers import drive_row, regularise_row
+from eventprop_apps.offchip.passes import add_sample, begin_sample
+
+
+@inlined
+def longest_sample(start: Longs, stop: Longs) -> int:
+    """Return the most input events of a row."""
+    longest = 0
+    for row in range(start.size):
+        longest = max(longest, stop[row] - start[row])
+    return longest
 
 
 @compiled
-def recurrent_forward_pass(
+def general_forward_pass(
     weights: Floats,
     neuron: Floats,
     spikes: Ints,
@@ -38,6 +54,8 @@ def recurrent_forward_pass(
     inputs: Ints,
     counts: Longs,
     factors: Floats,
+    ends: Longs,
+    delay: int,
     steps: int,
     below: int,
     in_index: Ints,
@@ -45,30 +63,38 @@ def recurrent_forward_pass(
     start: Longs,
     stop: Longs,
 ) -> None:
-    """Run steps 1 .. T-1 of a recurrent layer; own spikes act one step later, as ``below + n``."""
+    """Run steps 1 .. T-1 of a layer that may be recurrent or in slices.
+
+    As `passes.forward_pass`; ``ends`` are the slices' ends, if there are slices, and ``delay`` is
+    after how many steps a spike acts: 2 in a layer in slices, else 1. Spikes are recorded with the
+    step before the one in which they act. A recurrent layer has more lines than ``below``.
+    """
     n_out = weights.shape[1]
-    out = np.empty(n_out, np.int32)
-    longest = 0
-    for row in range(start.size):
-        longest = max(longest, stop[row] - start[row])
-    line = np.empty(longest + n_out, np.int32)
+    again = weights.shape[2] > below
+    newer, older = np.empty(n_out, np.int32), np.empty(n_out, np.int32)
+    line = np.empty(longest_sample(start, stop) + n_out, np.int32)
     for row in range(start.size):
         reset_row(neuron, counts, row)
+        current = neuron[row, CURRENT]
         hi = start[row]
-        fired = 0
+        before, fired = 0, 0
         for i in range(1, steps):
             count = 0
-            while hi < stop[row] and in_step[hi] == i - 1:
+            while hi < stop[row] and in_step[hi] == i - delay:
                 line[count] = in_index[hi]
                 count += 1
                 hi += 1
-            for k in range(fired):
-                line[count] = below + out[k]
-                count += 1
-            fired = forward_row(
-                weights, neuron, spikes, values, inputs, counts, factors, row, i, line, 0, count,
-                out, 0,
-            )  # fmt: skip
+            if again:
+                own = newer if delay == 1 else older
+                for k in range(fired if delay == 1 else before):
+                    line[count] = below + own[k]
+                    count += 1
+            for k in range(count):
+                keep_input(inputs, counts, row, line[k], i - 1)
+            add_slices(weights[0], current, factors, ends, line, 0, count)
+            newer, older = older, newer
+            before = fired
+            fired = fire_row(neuron, spikes, values, counts, factors, row, i, newer, 0)
 
 
 @compiled
@@ -90,16 +116,15 @@ def general_backward_pass(
     delay: int,
     total: Floats,
 ) -> None:
-    """Run adjoint steps T-2 .. 0 of a layer that may be recurrent or regularised.
+    """Run adjoint steps T-2 .. 0 of a layer that may be recurrent, regularised or in slices.
 
-    As `passes.backward_pass`; ``drive`` holds the regulariser's scalars, or nothing. ``delay`` is
-    after how many steps a spike acts: 2 in a layer that is split by inputs.
+    As `passes.backward_pass`; ``drive`` holds the regulariser's scalars, or nothing; ``delay`` as
+    in `general_forward_pass`.
     """
     total[:] = 0
     number = np.empty(total.shape[0], total.dtype)
     for row in range(rows):
-        scratch[:] = 0
-        input_errors[row, : counts[row, INPUTS]] = 0
+        begin_sample(scratch, input_errors, counts, row)
         if drive.size > 0:
             drive_row(spikes, inputs, counts, scratch[0], drive, row, number)
         for i in range(steps - 2, -1, -1):
@@ -112,9 +137,7 @@ def general_backward_pass(
                 if own >= 0:
                     at = find_spike(spikes, counts[row, SPIKES], row, own, i - delay)
                     values[row, SPIKE_ERROR, at] += input_errors[row, k]
-        for n in range(total.shape[0]):
-            for j in range(total.shape[1]):
-                total[n, j] += scratch[0, n, j]
+        add_sample(total, scratch)
 
 
 @compiled
@@ -146,69 +169,4 @@ def regularise_pass(
     number = np.empty(n, values.dtype)
     first = np.empty(n, values.dtype)
     for row in range(shares.size):
-        shares[row] = regularise_row(
-            spikes, values, counts, scalars, row, steps, number, first
-        )  # fmt: skip
-
-
-@compiled
-def readout_forward_pass(
-    weights: Floats,
-    neuron: Floats,
-    inputs: Ints,
-    counts: Longs,
-    factors: Floats,
-    value: Floats,
-    best: Ints,
-    step_weights: Floats,
-    steps: int,
-    in_index: Ints,
-    in_step: Ints,
-    start: Longs,
-    stop: Longs,
-) -> None:
-    """Run steps 1 .. T-1 of a leaky read-out; ``value`` is then its y."""
-    for row in range(start.size):
-        reset_row(neuron, counts, row)
-        value[row] = 0
-        hi = start[row]
-        for i in range(1, steps):
-            lo = hi
-            while hi < stop[row] and in_step[hi] == i - 1:
-                hi += 1
-            readout_row(
-                weights, neuron, inputs, counts, factors, value, best, step_weights, row, i,
-                in_index, lo, hi,
-            )  # fmt: skip
-
-
-@compiled
-def readout_backward_pass(
-    weights: Floats,
-    neuron: Floats,
-    inputs: Ints,
-    input_errors: Floats,
-    counts: Longs,
-    scratch: Floats,
-    factors: Floats,
-    error: Floats,
-    best: Ints,
-    step_weights: Floats,
-    steps: int,
-    rows: int,
-    want_errors: bool,
-    total: Floats,
-) -> None:
-    """Run adjoint steps T-2 .. 0 of a leaky read-out, from dL/dy in ``error``."""
-    total[:] = 0
-    for row in range(rows):
-        scratch[:] = 0
-        input_errors[row, : counts[row, INPUTS]] = 0
-        for i in range(steps - 2, -1, -1):
-            readout_back_row(
-                weights, neuron, inputs, input_errors, counts, scratch, factors, error, best,
-                step_weights, row, i, want_errors,
-            )  # fmt: skip
-        for n in range(total.shape[0]):
-            for j in range(total.shape[1]):
-                total[n, j] += scratch[0, n, j]
+        shares[row] = regularise_row(spikes, values, counts, scalars, row, steps, number, first)

@@ -16,7 +16,8 @@ from eventprop_apps.kernels.state import INPUTS_LOST, SPIKES, SPIKES_LOST, Layer
 from eventprop_apps.losses.api import Outputs, Reads
 from eventprop_apps.losses.regularisers import Regulariser
 from eventprop_apps.model import Model, lines_of
-from eventprop_apps.offchip import delayed, general, passes
+from eventprop_apps.offchip import general, passes
+from eventprop_apps.offchip.readout import readout_backward_pass, readout_forward_pass
 from eventprop_apps.partition import bounds
 
 START_CAPACITY = 64
@@ -184,34 +185,30 @@ class OffchipNetwork:
 
     def _run_forward(self, number: int, s: LayerState, flow: SpikeEvents) -> None:
         given = (flow.index, flow.step, flow.start, flow.stop)
-        factors = self.factors[number]
-        if self._readout_of is not None and number == len(self.layers) - 1:
+        factors, ends, delay = self.factors[number], self._slices[number], self._delay(number)
+        if self._is_readout(number):
             r = self._values(flow.steps)
-            if self._slices[number].size:
-                delayed.delayed_readout_pass(
-                    s.weights, s.neuron, s.inputs, s.counts, factors, r.value, r.best, r.weights,
-                    self._slices[number], flow.steps, *given,
-                )  # fmt: skip
-                return
-            general.readout_forward_pass(
+            readout_forward_pass(
                 s.weights, s.neuron, s.inputs, s.counts, factors, r.value, r.best, r.weights,
-                flow.steps, *given,
+                ends, delay, flow.steps, *given,
             )  # fmt: skip
-        elif self._slices[number].size:
-            delayed.delayed_forward_pass(
+        elif self.recurrent[number] or ends.size:
+            general.general_forward_pass(
                 s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.counts, factors,
-                self._slices[number], flow.steps, self.lines(number), *given,
-            )  # fmt: skip
-        elif self.recurrent[number]:
-            general.recurrent_forward_pass(
-                s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.counts, factors,
-                flow.steps, self.lines(number), *given,
+                ends, delay, flow.steps, self.lines(number), *given,
             )  # fmt: skip
         else:
             passes.forward_pass(
                 s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.counts, factors,
                 flow.steps, *given,
             )  # fmt: skip
+
+    def _is_readout(self, number: int) -> bool:
+        return self._readout_of is not None and number == len(self.layers) - 1
+
+    def _delay(self, number: int) -> int:
+        """Return after how many steps a spike acts in a layer."""
+        return 2 if self._slices[number].size else 1
 
     def _values(self, steps: int) -> ReadoutState:
         """Return the read-out's state, made when the number of steps is known."""
@@ -295,9 +292,9 @@ class OffchipNetwork:
     ) -> None:
         factors = self.factors[number]
         want_errors = number > 0
-        if self._readout_of is not None and number == len(self.layers) - 1:
+        if self._is_readout(number):
             r = self._values(steps)
-            general.readout_backward_pass(
+            readout_backward_pass(
                 s.weights, s.neuron, s.inputs, s.input_errors, s.counts, s.gradient, factors,
                 r.error, r.best, r.weights, steps, rows, want_errors, total,
             )  # fmt: skip
@@ -305,7 +302,7 @@ class OffchipNetwork:
             general.general_backward_pass(
                 s.weights, s.neuron, s.spikes, s.spike_values, s.inputs, s.input_errors, s.counts,
                 s.gradient, factors, self._drives[number], steps, rows, self.lines(number),
-                want_errors or self.recurrent[number], 2 if self._slices[number].size else 1, total,
+                want_errors or self.recurrent[number], self._delay(number), total,
             )  # fmt: skip
         else:
             passes.backward_pass(

@@ -1,8 +1,10 @@
-"""All steps of one layer, for all samples of a batch, in one call.
+"""All steps of one plain layer, for all samples of a batch, in one call.
 
 Layers of a feed-forward network meet only through spikes and errors, so a layer can do its whole
 forward pass before the next one begins: the steps, their order and their arithmetic are those of
-`eventprop_apps.kernels.rows`, and the bits those of the chip.
+`eventprop_apps.kernels.rows`, and the bits those of the chip. For layers that are recurrent,
+regularised or in slices see `eventprop_apps.offchip.general`, for read-outs
+`eventprop_apps.offchip.readout`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chipsim.compiled import compiled
+from chipsim.compiled import compiled, inlined
 from eventprop_apps.kernels.rows import Floats, Ints, Longs, backward_row, forward_row, reset_row
 from eventprop_apps.kernels.state import (
     INPUTS,
@@ -104,6 +106,21 @@ def take_errors(values: Floats, input_errors: Floats, upper_counts: Longs, rows:
             values[row, SPIKE_ERROR, k] += input_errors[row, k]
 
 
+@inlined
+def begin_sample(scratch: Floats, input_errors: Floats, counts: Longs, row: int) -> None:
+    """Begin the adjoint pass of a row: no gradient yet, no answers yet."""
+    scratch[:] = 0
+    input_errors[row, : counts[row, INPUTS]] = 0
+
+
+@inlined
+def add_sample(total: Floats, scratch: Floats) -> None:
+    """End it: add its gradient to the batch's."""
+    for n in range(total.shape[0]):
+        for j in range(total.shape[1]):
+            total[n, j] += scratch[0, n, j]
+
+
 @compiled
 def backward_pass(
     weights: Floats,
@@ -127,16 +144,13 @@ def backward_pass(
     """
     total[:] = 0
     for row in range(rows):
-        scratch[:] = 0
-        input_errors[row, : counts[row, INPUTS]] = 0
+        begin_sample(scratch, input_errors, counts, row)
         for i in range(steps - 2, -1, -1):
             backward_row(
                 weights, neuron, spikes, values, inputs, input_errors, counts, scratch, factors,
                 row, i, want_errors,
             )  # fmt: skip
-        for n in range(total.shape[0]):
-            for j in range(total.shape[1]):
-                total[n, j] += scratch[0, n, j]
+        add_sample(total, scratch)
 
 
 def dense_spikes(spikes: Ints, counts: Longs, rows: int, steps: int, n: int) -> NDArray[Any]:

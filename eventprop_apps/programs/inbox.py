@@ -77,6 +77,10 @@ def errors_of(
     if len(place) < len(inbox):
         strays.stale_phase += len(inbox) - len(place)
         inbox = inbox.select(place)
+    return inbox.row, step, neuron, numbers(inbox.payload, dtype)
+
+
+def numbers(payload: NDArray[np.uint32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the number that each packet carries in its first words."""
     words = dtype.itemsize // 4
-    value = np.ascontiguousarray(inbox.payload[:, :words]).view(dtype).reshape(-1)
-    return inbox.row, step, neuron, value
+    return np.ascontiguousarray(payload[:, :words]).view(dtype).reshape(-1)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.sim.pe import ProcessingElement
-from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.program import Kernel, StepCall
 from eventprop_apps.keys import SpikeKey, bits_for
+from eventprop_apps.programs.batches import FedProgram, Steps
 from eventprop_apps.programs.decode import due_inputs
-from eventprop_apps.programs.plan import (
-    BATCH_BARRIER,
-    BEGIN_BARRIER,
-    Job,
-    Plan,
-    SampleFeeder,
-    sample_events,
-)
+from eventprop_apps.programs.plan import Job, Plan, SampleFeeder, sample_events
 from eventprop_apps.programs.ports import SpikeTargets
 from eventprop_apps.programs.whole import input_whole
 
@@ -84,8 +77,8 @@ class InputKernel(Kernel):
             self.spikes_out.send(call, position, offset - high, offset, tag)
 
 
-class InputProgram(Program):
-    """Waits for its sample from the host, then plays it."""
+class InputProgram(FedProgram):
+    """Waits for its sample from the host, then plays it; ``sram``: the two sample buffers."""
 
     def __init__(
         self,
@@ -96,30 +89,14 @@ class InputProgram(Program):
         steps: int,
         sram: dict[str, int],
     ) -> None:
-        self.replica = replica
+        super().__init__(replica, plan, feeder, "input", sram)
         self.kernel = kernel
-        self.plan = plan
-        self.feeder = feeder
         self.steps = steps
-        self._sram = sram
 
-    def sram(self) -> dict[str, int]:
-        """Return the two sample buffers."""
-        return self._sram
-
-    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        """Play one sample a job."""
-        number = self.plan.start
-        if not number:
-            # Waiting before the barrier, and not after it, lets all begin a batch together.
-            yield from self.feeder.wait(pe, number, self.replica, "input")
-            yield pe.barrier(BEGIN_BARRIER)
-        while (job := self.plan.job(number)) is not None:
-            self._load(pe, number, job)
-            yield pe.step(self.kernel, ticks=self.steps)
-            yield from self.feeder.wait(pe, number + 1, self.replica, "input")
-            yield pe.barrier(BATCH_BARRIER)
-            number += 1
+    def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
+        """Play a sample."""
+        self._load(pe, number, job)
+        yield pe.step(self.kernel, ticks=self.steps)
 
     def _load(self, pe: ProcessingElement, number: int, job: Job) -> None:
         words, sample = None, -1

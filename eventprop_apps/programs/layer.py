@@ -1,30 +1,19 @@
-"""The neuron layer program: forward in time, then the adjoint in reversed time, on the same PE."""
+"""A layer of spiking neurons: forward in time, then the adjoint in reversed time, on one PE."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
-from chipsim.sim.pe import ProcessingElement
-from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.program import Kernel, StepCall
 from chipsim.sim.sends import NO_PLAN
-from eventprop_apps.exchange import TreeReducer, WeightReceiver
-from eventprop_apps.kernels.layer import (
-    OPERATIONS,
-    backward_rows,
-    forward_rows,
-    reset_rows,
-    store_errors,
-)
-from eventprop_apps.kernels.readout import (
-    ReadoutState,
-    readout_backward_rows,
-    readout_forward_rows,
-)
+from eventprop_apps.kernels.layer import backward_rows, forward_rows, reset_rows, store_errors
+from eventprop_apps.kernels.operations import OPERATIONS
+from eventprop_apps.kernels.readout import ReadoutState
 from eventprop_apps.kernels.regularise import regularise_rows
 from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey, bits_for
@@ -32,23 +21,9 @@ from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
 from eventprop_apps.programs.decode import count_rows, same_step, senders
 from eventprop_apps.programs.inbox import Strays, pointers
-from eventprop_apps.programs.plan import (
-    BACKWARD_BARRIER,
-    BATCH_BARRIER,
-    BEGIN_BARRIER,
-    Job,
-    Plan,
-)
-from eventprop_apps.programs.ports import (
-    ErrorSources,
-    ErrorTargets,
-    SpikeSources,
-    SpikeTargets,
-)
+from eventprop_apps.programs.plan import Job
+from eventprop_apps.programs.ports import ErrorSources, ErrorTargets, SpikeSources, SpikeTargets
 from eventprop_apps.programs.whole import backward_whole, forward_whole
-
-RECEIVE_AT_ONCE = 256
-"""Weight packets drained in one go, at most a quarter of the receive FIFO (by default 1,024)."""
 
 
 class SpikeLog(Protocol):
@@ -239,18 +214,22 @@ class LayerKernel(Kernel):
 
     def _regularise(self, call: StepCall) -> None:
         """Add the layer's regulariser to its spikes' errors, before any error from above."""
-        regulariser = self.model.regularisers[self.layer]
-        if self.job is None or not self.job.backward or regulariser is None or not regulariser.acts:
+        scalars = self._regulariser_scalars()
+        if scalars is None:
             return
-        model = self.model
-        scalars = regulariser.scalars(
-            model.steps, self.job.batch, model.factors[self.layer].dt_s, model.dtype
-        )
         busy = np.flatnonzero(self.sample[call.rows] >= 0)
         self.shares[call.rows] = 0
         call.counts[busy, : len(OPERATIONS)] += regularise_rows(
-            self.state, scalars, model.steps, call.rows[busy], self.shares
+            self.state, scalars, self.model.steps, call.rows[busy], self.shares
         )
+
+    def _regulariser_scalars(self) -> NDArray[Any] | None:
+        """Return what the layer's regulariser computes with; None where it does not act."""
+        model, job, regulariser = self.model, self.job, self.model.regularisers[self.layer]
+        if job is None or not job.backward or regulariser is None or not regulariser.acts:
+            return None
+        dt_s = model.factors[self.layer].dt_s
+        return regulariser.scalars(model.steps, job.batch, dt_s, model.dtype)
 
     def _backward(self, call: StepCall, step: int) -> None:
         rows = call.rows
@@ -319,105 +298,3 @@ class LayerKernel(Kernel):
                 f"layer {self.layer}: {lost} spikes found no room in a PE's spike record; "
                 "raise model.spike_records or use fewer neurons per PE"
             )
-
-
-class ReadoutKernel(LayerKernel):
-    """One part of a leaky read-out: no spikes, but one value a neuron after step T - 1.
-
-    The value leaves in tick T - 1 as a packet of its own, and dL/d(value) comes back in tick
-    T + 1, named by the neuron and step T - 1.
-    """
-
-    def __init__(
-        self, model: Model, block: Block, state: LayerState, readout: ReadoutState, nets: int
-    ) -> None:
-        super().__init__(model, block, state, nets)
-        self.readout = readout
-
-    def room(self) -> int:
-        """Return 0: a read-out's steps are done in parts."""
-        return 0
-
-    def _forward(self, call: StepCall, step: int) -> None:
-        rows = call.rows
-        if step == 0:
-            reset_rows(self.state, rows)
-            self.readout.reset(rows)
-        position, line = self.spikes_in.take(call.inbox, self.parity, self.strays)
-        ptr = pointers(position, len(rows))
-        call.counts[:, : len(OPERATIONS)] += readout_forward_rows(
-            self.state, self.readout, self.factors, step, rows, ptr, line
-        )
-        if step == self.model.steps - 1:
-            self._send_values(call, self.readout)
-
-    def _backward(self, call: StepCall, step: int) -> None:
-        rows = call.rows
-        position, _, neuron, value = self.errors_in.take(
-            call.inbox, self.parity, self.model.dtype, self.strays
-        )
-        # A neuron gets one error; a late one acts from the step that drains it.
-        self.readout.error[rows[position], neuron] = value
-        ptr, index, at_step, error, ops = readout_backward_rows(
-            self.state, self.readout, self.factors, step, rows,
-            want_errors=self.errors_below is not None,
-        )  # fmt: skip
-        call.counts[:, : len(OPERATIONS)] += ops
-        self._send_errors(call, ptr, index, at_step, error)
-
-
-class LayerProgram(Program):
-    """Runs its layer's kernel, then takes new weights from the optimiser."""
-
-    def __init__(
-        self,
-        replica: int,
-        kernel: LayerKernel,
-        plan: Plan,
-        weight_nets: Sequence[tuple[int, int, int]],
-        sram: dict[str, int],
-        reducer: TreeReducer | None = None,
-    ) -> None:
-        self.replica = replica
-        self.kernel = kernel
-        self.plan = plan
-        self._sram = sram
-        self.reducer = reducer
-        self.receiver = WeightReceiver(
-            replica, kernel.layer, kernel.state.weights[replica], weight_nets, kernel.block.part
-        )
-
-    def sram(self) -> dict[str, int]:
-        """Return weights, gradient, state and records."""
-        return self._sram
-
-    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        """Do one batch a job."""
-        kernel = self.kernel
-        number = self.plan.start
-        if not number:
-            yield pe.barrier(BEGIN_BARRIER)
-        while (job := self.plan.job(number)) is not None:
-            kernel.begin(number, job, self.replica)
-            steps = kernel.model.steps
-            yield pe.step(kernel, ticks=2 * steps if job.backward else steps + 1)
-            if job.backward:
-                yield pe.barrier(BACKWARD_BARRIER)
-                if self.reducer is not None:
-                    yield from self.reducer.run(pe, len(job))
-            if job.update:
-                yield from self._new_weights(pe)
-            yield pe.barrier(BATCH_BARRIER)
-            number += 1
-
-    def _new_weights(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        receiver = self.receiver
-        receiver.begin()
-        room = pe.receive_capacity
-        at_once = min(RECEIVE_AT_ONCE, max(1, room // 4)) if room else RECEIVE_AT_ONCE
-        while left := receiver.left:
-            packets, others = yield pe.receive_block(
-                receiver.block, min(left, at_once), on_stall=receiver.lost
-            )
-            self.kernel.strays.stale_phase += others
-            pe.work(weight_word=4 * packets)

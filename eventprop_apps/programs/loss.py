@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from chipsim.errors import ProgramError
 from chipsim.sim.pe import ProcessingElement
-from chipsim.sim.program import Effect, Kernel, Program, StepCall
+from chipsim.sim.program import Kernel, StepCall
 from chipsim.sim.sends import NO_PLAN
 from eventprop_apps.keys import bits_for
 from eventprop_apps.losses.api import Outputs, Targets, given_errors
 from eventprop_apps.losses.ttfs import note_first_spikes
 from eventprop_apps.model import Model
+from eventprop_apps.programs.batches import FedProgram, Steps
 from eventprop_apps.programs.inbox import Strays, pointers
-from eventprop_apps.programs.plan import BATCH_BARRIER, BEGIN_BARRIER, Job, Plan, SampleFeeder
+from eventprop_apps.programs.plan import Job, Plan, SampleFeeder
 from eventprop_apps.programs.ports import ErrorTargets, SpikeSources
 from eventprop_apps.programs.whole import listen_whole
 
@@ -214,8 +215,11 @@ class LossKernel(Kernel):
         )
 
 
-class LossProgram(Program):
-    """Waits for its label (or its errors) from the host, then watches the output layer."""
+class LossProgram(FedProgram):
+    """Waits for its label (or its errors) from the host, then watches the output layer.
+
+    ``sram``: the two target buffers and the first spike times.
+    """
 
     def __init__(
         self,
@@ -225,35 +229,20 @@ class LossProgram(Program):
         feeder: SampleFeeder,
         sram: dict[str, int],
     ) -> None:
-        self.replica = replica
+        super().__init__(replica, plan, feeder, "loss", sram)
         self.kernel = kernel
-        self.plan = plan
-        self.feeder = feeder
-        self._sram = sram
 
-    def sram(self) -> dict[str, int]:
-        """Return the two target buffers and the first spike times."""
-        return self._sram
-
-    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        """Judge one sample a job."""
+    def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
+        """Judge a sample."""
         kernel = self.kernel
-        number = self.plan.start
-        if not number:
-            yield from self.feeder.wait(pe, number, self.replica, "loss")
-            yield pe.barrier(BEGIN_BARRIER)
-        while (job := self.plan.job(number)) is not None:
-            kernel.parity = number % 2
-            kernel.job = job
-            kernel.label[self.replica] = IDLE
-            kernel.sample[self.replica] = -1
-            if self.replica < len(job):
-                self._load(pe, f"target{number % 2}")
-                kernel.sample[self.replica] = job.samples[self.replica]
-            yield pe.step(kernel, ticks=kernel.model.steps + 1)
-            yield from self.feeder.wait(pe, number + 1, self.replica, "loss")
-            yield pe.barrier(BATCH_BARRIER)
-            number += 1
+        kernel.parity = number % 2
+        kernel.job = job
+        kernel.label[self.replica] = IDLE
+        kernel.sample[self.replica] = -1
+        if self.replica < len(job):
+            self._load(pe, f"target{number % 2}")
+            kernel.sample[self.replica] = job.samples[self.replica]
+        yield pe.step(kernel, ticks=kernel.model.steps + 1)
 
     def _load(self, pe: ProcessingElement, region: str) -> None:
         words = pe.sram.words(pe.sram.number(region), 0, pe.sram.regions[region] // 4)

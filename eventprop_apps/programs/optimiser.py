@@ -10,21 +10,20 @@ import numpy as np
 
 from chipsim.errors import ExchangeError
 from chipsim.sim.pe import ProcessingElement
-from chipsim.sim.program import Effect, Program
-from eventprop_apps.application import CLIP_NET, norm_net
 from eventprop_apps.exchange import (
     TREE_BARRIER,
-    DramStore,
     ExchangeOptions,
     Master,
     Piece,
-    SramStore,
+    Store,
     broadcast,
     gather,
     roots,
 )
+from eventprop_apps.names import CLIP_NET, norm_net
 from eventprop_apps.optimisers.clip import clip_factor
-from eventprop_apps.programs.plan import BACKWARD_BARRIER, BATCH_BARRIER, BEGIN_BARRIER, Plan
+from eventprop_apps.programs.batches import BatchProgram, Steps
+from eventprop_apps.programs.plan import BACKWARD_BARRIER, Job, Plan
 
 
 @dataclass(frozen=True)
@@ -50,55 +49,46 @@ class Shard:
     sources: Sequence[Sequence[int]]
 
 
-class OptimiserProgram(Program):
+class OptimiserProgram(BatchProgram):
     """Holds a part of the master copy of the weights and of the optimiser's state.
 
     Parameters
     ----------
     shard : Shard
     master : Master
-    store : SramStore or DramStore
+    store : Store
         Where sums and moments lie.
     plan : Plan
     options : ExchangeOptions
     sram : dict of str to int
+        Weights, sums, moments and the buffers of transfers under way.
     """
 
     def __init__(
         self,
         shard: Shard,
         master: Master,
-        store: SramStore | DramStore,
+        store: Store,
         plan: Plan,
         options: ExchangeOptions,
         sram: dict[str, int],
     ) -> None:
+        super().__init__(plan, sram)
         self.shard = shard
         self.master = master
         self.store = store
-        self.plan = plan
         self.options = options
-        self._sram = sram
 
-    def sram(self) -> dict[str, int]:
-        """Return weights, sums, moments and the buffers of transfers under way."""
-        return self._sram
-
-    def run(self, pe: ProcessingElement) -> Generator[Effect, Any, None]:
-        """Serve one batch a job."""
-        number = self.plan.start
-        if not number:
-            yield pe.barrier(BEGIN_BARRIER)
-        while (job := self.plan.job(number)) is not None:
-            if job.backward:
-                yield pe.barrier(BACKWARD_BARRIER)
-                for _ in range(self.options.levels(len(job))):
-                    yield pe.barrier(TREE_BARRIER)
-                yield from self._gather(pe, len(job))
-                if job.update and self.master.optimiser is not None:
-                    yield from self._update(pe, number)
-            yield pe.barrier(BATCH_BARRIER)
-            number += 1
+    def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
+        """Serve a batch."""
+        if not job.backward:
+            return
+        yield pe.barrier(BACKWARD_BARRIER)
+        for _ in range(self.options.levels(len(job))):
+            yield pe.barrier(TREE_BARRIER)
+        yield from self._gather(pe, len(job))
+        if job.update and self.master.optimiser is not None:
+            yield from self._update(pe, number)
 
     def _gather(self, pe: ProcessingElement, samples: int) -> Generator[Any, Any, None]:
         if not self.master.keep_sums:

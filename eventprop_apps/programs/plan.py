@@ -50,6 +50,10 @@ class Job:
     def __len__(self) -> int:
         return len(self.events)
 
+    def ticks(self, steps: int) -> int:
+        """Return the ticks that a layer is busy with ``steps`` time steps, there and back."""
+        return 2 * steps if self.backward else steps + 1
+
 
 class Plan:
     """Jobs in order, pulled from an iterator as the first program asks for them.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chipsim.network.api import Deliveries
 from eventprop_apps.keys import ErrorKey, SpikeKey
-from eventprop_apps.programs.inbox import Strays, errors_of, spikes_of
+from eventprop_apps.programs.inbox import Strays, errors_of, numbers, spikes_of
 
 if TYPE_CHECKING:
     from chipsim.sim.program import StepCall
@@ -68,9 +68,7 @@ class SpikeSources:
         place, line = self._places(inbox, parity, strays)
         order = np.lexsort((line, inbox.row[place]))
         place, line = place[order], line[order]
-        words = dtype.itemsize // 4
-        value = np.ascontiguousarray(inbox.payload[place, :words]).view(dtype).reshape(-1)
-        return inbox.row[place], line, value
+        return inbox.row[place], line, numbers(inbox.payload[place], dtype)
 
     def _places(self, inbox: Deliveries, parity: int, strays: Strays) -> tuple[Ints, Ints]:
         line = np.full(len(inbox), -1, dtype=np.int64)

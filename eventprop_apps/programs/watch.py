@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from chipsim.errors import TraceError, did_you_mean
 from chipsim.sim.program import StepCall
 from chipsim.sim.simulation import Simulation
-from eventprop_apps.application import layer_name, spikes_from
 from eventprop_apps.keys import bits_for
 from eventprop_apps.model import Model
+from eventprop_apps.names import layer_name, spikes_from
 from eventprop_apps.programs.layer import LayerKernel
 
 _FORM = re.compile(r"(?P<vertex>[^:]+)(?::(?P<first>\d+)(?:-(?P<last>\d+))?)?")

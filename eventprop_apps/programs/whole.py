@@ -13,14 +13,9 @@ from numpy.typing import NDArray
 
 from chipsim.compiled import compiled, inlined
 from chipsim.sim.whole import DONE, STATUS, begin, counts_of, finish, rows_of, steps_of
-from eventprop_apps.kernels.layer import (
-    ERROR_LOOKUP,
-    backward,
-    forward,
-    outside,
-    reset,
-    store,
-)
+from eventprop_apps.kernels.arguments import outside
+from eventprop_apps.kernels.layer import backward, forward, reset, store
+from eventprop_apps.kernels.operations import ERROR_LOOKUP
 from eventprop_apps.losses.ttfs import note_first
 from eventprop_apps.programs.decode import (
     count_rows,

@@ -202,7 +202,9 @@ def test_a_lost_packet_changes_the_result(kind: str, name: str, fast: str) -> No
     for nth in range(0, 40, 3):
         probe = Drop(kind, nth)
         changed += bool(differences(form.run("chip", network=fast, probes=[probe]), whole))
-    assert changed >= 2
+        if changed == 2:
+            return
+    raise AssertionError("fewer than two of the packets matter")
 
 
 def test_late_currents_are_counted_and_change_the_result(fast: str) -> None:

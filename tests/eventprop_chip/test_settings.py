@@ -14,9 +14,10 @@ from chipsim.experiment.resolve import resolve
 from chipsim.mapping.application import KINDS
 from chipsim.sim.trace import PHASES
 from chipsim.trace.recorder import Recorder
+from eventprop_apps.described import initial_weights_of, model_of
 from eventprop_apps.experiment import TrainingModel
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
-from eventprop_apps.training import TrainingRun, initial_weights_of, model_of, training_run
+from eventprop_apps.training import TrainingRun, training_run
 
 SMALL = {
     "train.epochs": 2,

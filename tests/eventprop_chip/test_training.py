@@ -20,6 +20,7 @@ from eventprop_apps.chip import ChipOptions, ChipRun
 from eventprop_apps.data.dataset import SpikeEvents
 from eventprop_apps.data.init import initial_weights
 from eventprop_apps.data.yinyang import yinyang
+from eventprop_apps.described import initial_weights_of
 from eventprop_apps.evaluation import sample_of
 from eventprop_apps.kernels.factors import Factors
 from eventprop_apps.losses.ttfs import TTFSLoss
@@ -28,7 +29,7 @@ from eventprop_apps.offchip import OffchipNetwork, run_batch
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
 from eventprop_apps.optimisers.adam import Adam, AdamSettings, flatten
 from eventprop_apps.programs.plan import Job
-from eventprop_apps.training import TrainingRun, initial_weights_of
+from eventprop_apps.training import TrainingRun
 from tests.eventprop_chip.cases import Case
 
 SMALL = {

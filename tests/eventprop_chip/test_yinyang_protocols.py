@@ -1,4 +1,4 @@
-"""The authors' two protocols on Yin-Yang, as `tests/benchmarks/yinyang39.py` runs them."""
+"""The authors' two protocols on Yin-Yang, as `tests/benchmarks/yinyang_protocols.py` runs them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "yinyang39.py"
-SPEC = importlib.util.spec_from_file_location("yinyang39", SCRIPT)
+SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "yinyang_protocols.py"
+SPEC = importlib.util.spec_from_file_location("yinyang_protocols", SCRIPT)
 assert SPEC is not None
 assert SPEC.loader is not None
 script: ModuleType = importlib.util.module_from_spec(SPEC)

@@ -1,9 +1,10 @@
 """Yin-Yang, 5-120-3, batch 22, by the authors' two protocols: how well it learns, seed by seed.
 
-    python tests/benchmarks/yinyang39.py offchip [--samples N] [--seeds 5] [--test-samples N]
-        [--csv curves.csv]
-    python tests/benchmarks/yinyang39.py chip SEED --out RUN [--samples N] [--epochs E] [--resume]
-    python tests/benchmarks/yinyang39.py compare RUN [RUN ...] [--epochs E]
+    python tests/benchmarks/yinyang_protocols.py offchip [--samples N] [--seeds 5]
+        [--test-samples N] [--csv curves.csv]
+    python tests/benchmarks/yinyang_protocols.py chip SEED --out RUN [--samples N]
+        [--epochs E] [--resume]
+    python tests/benchmarks/yinyang_protocols.py compare RUN [RUN ...] [--epochs E]
 
 ``--samples 5000`` (the default) is 39 epochs of 5,000 samples, judged by the mean test accuracy of
 the last five epochs (the authors' code: 93.9 % on one seed); ``--samples 60000`` is 21 epochs of
@@ -30,9 +31,9 @@ from typing import Any
 from chipsim.cli.main import main as chipsim
 from chipsim.experiment import resolve
 from eventprop_apps.data.yinyang import yinyang
+from eventprop_apps.described import drawn_weights, model_of
 from eventprop_apps.experiment import YinYangModel
 from eventprop_apps.offchip.trainer import EpochRecord, Trainer, TrainSettings
-from eventprop_apps.training import drawn_weights, model_of
 
 LAST = 5
 NAMES = ("test_accuracy", "train_accuracy", "loss")
