@@ -1,8 +1,9 @@
 """The one Numba wrapper: compiled once per version of the sources, cached across runs.
 
 Numba's own cache looks at the file a function stands in and misses edits in the modules it calls
-into. Here the cache directory is named by a hash over **all** modules that hold compiled code, so
-an edit in any of them, another Numba or another Python makes a new cache.
+into. Here the cache directory is named by a hash over **all** modules that hold compiled code, and
+over the modules of their constants, whose values are compiled in: an edit in any of them, another
+Numba or another Python makes a new cache.
 
 No ``fastmath``: the order of floating-point operations is part of the kernels' contract
 (DESIGN §7), and a fused multiply-add would change bits.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -23,22 +25,38 @@ from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MARK = b"chipsim.compiled import"
+_MARK = re.compile(rb"^from chipsim\.compiled import .*\b(?:compiled|inlined)\b", re.M)
 _PACKAGES = ("chipsim", "eventprop_apps")
+_IMPORT = re.compile(rb"^from ((?:chipsim|eventprop_apps)\.[\w.]+) import (\([^)]*\)|.*)", re.M)
+_CONSTANT = re.compile(rb"\b[A-Z][A-Z0-9_]+\b")
 _KEEP_DAYS = 30.0
 
 
-def kernel_sources() -> list[Path]:
-    """Return the source files that hold compiled code, in a fixed order.
+def kernel_sources(root: Path | None = None) -> list[Path]:
+    """Return the source files that hold compiled code or its constants, in a fixed order.
 
-    They are found by their import of this module, in the packages that stand beside it.
+    The former are found by their import of this module, in the packages that stand beside it (or
+    in ``root``); the latter by what the former import by a name in capitals.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = root or Path(__file__).resolve().parent.parent
+    files = [path for package in _PACKAGES for path in (root / package).rglob("*.py")]
+    texts = {path: path.read_bytes() for path in files}
+    found = {path for path, text in texts.items() if _MARK.search(text)}
+    open_ends = list(found)
+    while open_ends:
+        new = {root / name for name in _modules_of_constants(texts[open_ends.pop()])}
+        new = (new & texts.keys()) - found
+        found |= new
+        open_ends += new
+    return sorted(found)
+
+
+def _modules_of_constants(text: bytes) -> list[str]:
+    """Return the files of the modules that a source imports constants from."""
     return [
-        path
-        for package in _PACKAGES
-        for path in sorted((root / package).rglob("*.py"))
-        if _MARK in path.read_bytes()
+        module.decode().replace(".", "/") + ".py"
+        for module, names in _IMPORT.findall(text)
+        if _CONSTANT.search(names)
     ]
 
 
@@ -86,8 +104,8 @@ def compiled(function: F) -> F:
     """Compile ``function`` in nopython mode on its first call, with the shared cache.
 
     Use it as a plain decorator, imported by name from this module: that import is what marks the
-    module as a kernel source. Kernel modules import constants and helpers only from other kernel
-    modules.
+    module as a kernel source. What compiled code uses comes from such modules, or is a constant
+    imported by its name, in capitals.
     """
     import numba
     from numba.core import config as numba_config
