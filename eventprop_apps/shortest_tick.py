@@ -6,7 +6,8 @@ holds, what a tick does has nothing to do with its length, so the longest handle
 long tick is the answer, and the runs after it only make sure: at the answer, and a microsecond
 below it. Where a run says otherwise (packets that are late although no handler is), the search goes
 on by bisection. The first runs take the first batches, with the initial weights; the answer must
-then hold over a whole epoch, test included, or it grows.
+then hold over a whole epoch, test included, or it grows. Later epochs may ask for more: their
+overruns are counted.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ def search(probe: Probe, first_us: int = FIRST_US) -> tuple[int, list[Step]]:
     Notes
     -----
     Three runs of a few batches and one of an epoch, where the longest handler decides; else
-    O(log first_us) more. Each further epoch makes the tick longer.
+    O(log first_us) more. An epoch that the tick is too short for makes it longer, and is followed
+    by another.
     """
     steps: list[Step] = []
 
@@ -121,7 +123,14 @@ def search(probe: Probe, first_us: int = FIRST_US) -> tuple[int, list[Step]]:
         # Once the longest handler has had its say: just below what was enough, then halves.
         following = high - 1 if enough and step.us == step.wanted_us else (low + high) // 2
     while not (step := tried(high, None)).enough(punctual):
-        high = max(high + 1, min(step.wanted_us, 2 * high))
+        low, high = high, max(high + 1, min(step.wanted_us, 2 * high))
+    # A handler that began late, behind an overrun, seems longer than it is: perhaps too much.
+    following = step.wanted_us
+    while low + 1 < high and following < high:
+        step = tried(max(following, low + 1), None)
+        enough = step.enough(punctual)
+        low, high = (low, step.us) if enough else (step.us, high)
+        following = step.wanted_us if enough else (low + high) // 2
     return high, steps
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _LOG_FROM = 10
 """Ratio of the largest to the smallest value from which an axis is logarithmic."""
+_WHOLE_DECADES_FROM = 100
+"""Ratio below which a logarithmic axis has numbers at 1, 2 and 5 of a decade too."""
 _COLUMNS = 3
 
 
@@ -98,10 +100,23 @@ def search_setting(trials: Sequence[Mapping[str, Any]], name: str, ax: Axes | No
         ax.plot([row[name]], [100 * row["value"]], marker=MARKERS[0], color=COLOURS[0],
                 markerfacecolor=face, linestyle="none")  # fmt: skip
     values = [row[name] for row in done]
-    if values and min(values) > 0 and max(values) / min(values) >= _LOG_FROM:
-        ax.set_xscale("log")
+    _few_ticks(ax, min(values, default=0), max(values, default=0))
     ax.set(xlabel=name, ylabel="validation accuracy [%]")
     return ax
+
+
+def _few_ticks(ax: Axes, low: float, high: float) -> None:
+    """Choose the setting's scale, with so few numbers that they do not meet in a small panel."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    if not 0 < low * _LOG_FROM <= high:
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        return
+    ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if high / low < _WHOLE_DECADES_FROM:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
 
 
 def search_figure(result: Mapping[str, Any]) -> Figure:

@@ -240,5 +240,12 @@ def test_search_history_and_settings() -> None:
     assert [line.get_markerfacecolor() != "none" for line in ax.get_lines()] == [False, False, True]
     figure = plots.search_figure({"trials": rows, "params": ["lr"]})
     assert len(figure.axes) == 2
+    # Less than two decades: 1, 2 and 5 of each, as plain numbers, and none at the ticks between.
+    narrow = [row | {"xi": 0.4 + 1.3 * row["trial"]} for row in rows]
+    ax = plots.search_setting(narrow, "xi")
+    low, high = ax.get_xlim()
+    shown = [t.get_text() for t in ax.get_xticklabels() if low <= t.get_position()[0] <= high]
+    assert shown == ["0.5", "1", "2"]
+    assert not any(t.get_text() for t in ax.get_xticklabels(minor=True))
     with pytest.raises(ChipsimError, match=r"^search: trial 0 has no xi; it has trial, state"):
         plots.search_setting(rows, "xi")

@@ -1,7 +1,8 @@
 """Yin-Yang, 5-120-3, batch 22, by the authors' two protocols: how well it learns, seed by seed.
 
     python tests/benchmarks/yinyang_protocols.py offchip [--samples N] [--seeds 5]
-        [--test-samples N] [--csv curves.csv]
+        [--weights-seed S] [--test-samples N] [--test-seed S] [--keep-last]
+        [--set NAME=VALUE ...] [--csv curves.csv]
     python tests/benchmarks/yinyang_protocols.py chip SEED --out RUN [--samples N]
         [--epochs E] [--resume]
     python tests/benchmarks/yinyang_protocols.py compare RUN [RUN ...] [--epochs E]
@@ -11,8 +12,11 @@ the last five epochs (the authors' code: 93.9 % on one seed); ``--samples 60000`
 60,000, judged by the mean of epochs 17 to 21 (the authors' code: 95.4 %).
 
 ``offchip`` prints that mean for the seeds 1 to n, their median, and how many seeds reach what is
-wanted. ``chip`` trains one seed on the simulated chip, every packet simulated (minutes of CPU): it
-is ``chipsim run yinyang`` with these settings; ``--epochs`` ends it earlier, on the same curve.
+wanted. ``--weights-seed S`` gives every training the same initial weights, those that the authors'
+script draws with NumPy's seed S (theirs is 42), so that the seeds differ in their order of samples
+alone; ``--keep-last`` trains the incomplete last batch too. ``chip`` trains one seed on the
+simulated chip, every packet simulated (minutes of CPU): it is ``chipsim run yinyang`` with these
+settings; ``--epochs`` ends it earlier, on the same curve.
 ``compare`` holds the learning curves of such runs, finished or not, against the off-chip ones,
 which they equal exactly: test accuracy, train accuracy and loss of every epoch, or of the first E.
 """
@@ -21,14 +25,19 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chipsim.cli.main import main as chipsim
+from chipsim.cli.settings import parse_settings
 from chipsim.experiment import resolve
 from eventprop_apps.data.yinyang import yinyang
 from eventprop_apps.described import drawn_weights, model_of
@@ -72,28 +81,47 @@ PROTOCOLS = {
 }
 
 
+def numpy_weights(values: YinYangModel, seed: int) -> list[NDArray[np.float64]]:
+    """Return initial weights as the authors' script draws them: one legacy stream, input first."""
+    draws = np.random.RandomState(seed)
+    sizes = values.model.layers
+    weights = []
+    for (mean, deviation), n_in, n_out in zip(values.init.scales, sizes, sizes[1:], strict=False):
+        root = math.sqrt(n_in)
+        weights.append(draws.normal(mean / root, deviation / root, (n_in, n_out)).T.copy())
+    return weights
+
+
 def off_chip(
-    seed: int, samples: int = 5_000, epochs: int | None = None, test_samples: int | None = None
+    seed: int,
+    samples: int = 5_000,
+    epochs: int | None = None,
+    test_samples: int | None = None,
+    weights_seed: int | None = None,
+    keep_last: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> list[EpochRecord]:
     """Return the epochs of a training off the chip with the experiment's own settings.
 
     Test samples beyond the experiment's 1,000 follow these in the same sequence of draws.
     """
     protocol = PROTOCOLS[samples]
-    values = resolve("yinyang", protocol.settings, seed).values
+    values = resolve("yinyang", protocol.settings | dict(settings or {}), seed).values
     assert isinstance(values, YinYangModel)
     encoding = {"steps": values.model.steps, "t_min": values.data.first_step}
-    settings = TrainSettings(
+    given = None if weights_seed is None else numpy_weights(values, weights_seed)
+    training = TrainSettings(
         epochs=protocol.epochs if epochs is None else epochs,
         batch=values.train.batch,
+        drop_last=not keep_last,
         optimiser=values.optimizer.settings(values.train.epochs),
         clip_norm=values.optimizer.clip_norm,
     )
     trainer = Trainer(
-        drawn_weights(values, seed),
+        given or drawn_weights(values, seed),
         yinyang(values.data.train_samples, values.data.train_seed, **encoding),
         yinyang(test_samples or values.data.test_samples, values.data.test_seed, **encoding),
-        settings,
+        training,
         seed=seed,
         model=model_of(values),
     )
@@ -105,12 +133,12 @@ def last_mean(curve: list[float]) -> float:
     return statistics.mean(curve[-LAST:])
 
 
-def report(protocol: Protocol, seeds: int, test_samples: int | None, path: Path | None) -> None:
-    """Train off the chip with seeds 1 to n and print what each reaches."""
+def report(protocol: Protocol, seeds: int, path: Path | None, **how: Any) -> None:
+    """Train off the chip with seeds 1 to n, ``how`` as in `off_chip`; print what each reaches."""
     reached = {}
     rows = []
     for seed in range(1, seeds + 1):
-        epochs = off_chip(seed, protocol.samples, test_samples=test_samples)
+        epochs = off_chip(seed, protocol.samples, **how)
         curve = [float(epoch.test_accuracy or 0.0) for epoch in epochs]
         reached[seed] = last_mean(curve)
         rows += [(seed, epoch, accuracy) for epoch, accuracy in enumerate(curve, 1)]
@@ -167,7 +195,11 @@ def main(given: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     offchip = commands.add_parser("offchip")
     offchip.add_argument("--seeds", type=int, default=5)
+    offchip.add_argument("--weights-seed", type=int)
     offchip.add_argument("--test-samples", type=int)
+    offchip.add_argument("--test-seed", type=int)
+    offchip.add_argument("--keep-last", action="store_true")
+    offchip.add_argument("--set", dest="settings", action="append", default=[])
     offchip.add_argument("--csv", type=Path)
     chip = commands.add_parser("chip")
     chip.add_argument("seed", type=int)
@@ -185,7 +217,13 @@ def main(given: Sequence[str] | None = None) -> int:
         return 0 if all(same) else 1
     protocol = PROTOCOLS[arguments.samples]
     if arguments.command == "offchip":
-        report(protocol, arguments.seeds, arguments.test_samples, arguments.csv)
+        settings = parse_settings(arguments.settings)
+        if arguments.test_seed is not None:
+            settings["data.test_seed"] = arguments.test_seed
+        report(
+            protocol, arguments.seeds, arguments.csv, test_samples=arguments.test_samples,
+            weights_seed=arguments.weights_seed, keep_last=arguments.keep_last, settings=settings,
+        )  # fmt: skip
         return 0
     return on_chip(protocol, arguments.seed, arguments.out, arguments.epochs, arguments.resume)
 

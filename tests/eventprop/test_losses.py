@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from chipsim.errors import DataError
 from eventprop_apps import evaluate
+from eventprop_apps.kernels.regularise import regularise_rows
+from eventprop_apps.kernels.state import SPIKE_ERROR, SPIKE_NEURON, SPIKE_STEP, SPIKES, LayerState
 from eventprop_apps.losses import (
     Head,
     Heads,
@@ -280,6 +282,43 @@ def test_what_a_regulariser_adds_is_what_a_loss_with_these_errors_gives(
         assert (moved.first_spike_times[0] < first).any()
     else:
         assert (sign * after <= sign * counts).all() and (after != counts).any()
+
+
+def test_errors_of_all_terms_are_the_derivatives_of_their_definition() -> None:
+    """Every recorded spike's G against central differences, n_j counting down as spikes go later.
+
+    One neuron spikes too little, one too much, one as wanted, one not at all, and one has a spike
+    in step T - 1, which counts and gets no error.
+    """
+    trains = [[4], [3, 5, 9, 12, 14, 17], [2, 8], [], [6, STEPS - 1]]
+    spikes = sorted((step, neuron) for neuron, steps in enumerate(trains) for step in steps)
+    step, neuron = (np.array(column) for column in zip(*spikes, strict=True))
+    regulariser = Regulariser(1.5, 4.5, under=0.3, over=0.7, late=0.2)  # no count on a limit
+
+    def smooth(times: Any) -> float:
+        total = 0.0
+        for j, steps in enumerate(trains):
+            own = times[neuron == j]
+            count = len(steps) - (own - np.array(steps)).sum() / STEPS
+            total += 0.3 / 2 * max(0.0, 1.5 - count) ** 2 + 0.7 / 2 * max(0.0, count - 4.5) ** 2
+            total += 0.2 * own.min() / STEPS if own.size else 0.0
+        return total
+
+    batch = 5
+    state = LayerState.make(
+        np.zeros((len(trains), 3)), 1, spike_capacity=len(spikes), input_capacity=1,
+        dtype=np.float64,
+    )  # fmt: skip
+    state.spikes[0, SPIKE_NEURON], state.spikes[0, SPIKE_STEP] = neuron, step
+    state.counts[0, SPIKES] = len(spikes)
+    share = np.zeros(1)
+    regularise_rows(state, regulariser.scalars(STEPS, batch, 1e-3, np.float64), STEPS, [0], share)
+    assert share[0] * batch == pytest.approx(smooth(step.astype(float)), rel=1e-12)
+    expected = slope(smooth, step, 1e-5) * (step < STEPS - 1)
+    assert state.spike_values[0, SPIKE_ERROR] * batch == pytest.approx(
+        expected, rel=1e-6, abs=1e-12
+    )
+    assert np.count_nonzero(expected) == 1 + 6 + 1 + 1, "all of neuron 1, the first of 0, 2 and 4"
 
 
 def term(regulariser: Regulariser, count: int) -> float:

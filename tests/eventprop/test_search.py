@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import shlex
 import signal
@@ -161,6 +162,25 @@ def test_a_killed_search_loses_nothing(whole: dict[str, Any], tmp_path: Path, wo
             assert row["value"] == other["value"]
 
 
+def test_a_killed_worker_ends_the_search_and_loses_nothing(
+    whole: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its trial is on file as running: the next start trains it again, with its own settings."""
+
+    def kill(values: dict[str, Any]) -> None:
+        if values.get("epoch") == 2:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    with pytest.raises(
+        DataError, match=r"^search: the worker of trial \d has died .*start the sea"
+    ):
+        run(tmp_path / "s.db", 4, kill, workers=2)
+    rows = run(tmp_path / "s.db", 4)["trials"]
+    assert [row["trial"] for row in rows] == [0, 1, 2, 3]
+    assert rows == whole["trials"][:4]
+
+
 @pytest.mark.nightly
 def test_fifty_trials_killed_half_way_lose_nothing(tmp_path: Path) -> None:
     """Two workers, SIGKILL at about half of 50 trials, begun again: 50 rows, the old ones kept."""
@@ -177,7 +197,7 @@ def test_fifty_trials_killed_half_way_lose_nothing(tmp_path: Path) -> None:
     assert first.stderr is not None
     for line in first.stderr:  # an end of a trial is a line of its own
         if b"trial 25/50" in line:
-            first.kill()
+            first.kill()  # its workers find their pipes closed, and end
             break
     first.stderr.close()
     assert first.wait() == -signal.SIGKILL

@@ -115,7 +115,7 @@ def forms(draw: st.DrawFn, split: bool = False, by_inputs: bool = False) -> Form
     others lie on one PE.
     """
     split = split or by_inputs
-    depth = draw(st.integers(1, 3 if split else 4))
+    depth = draw(st.integers(1, 4))
     least = 8 if split else 2
     sizes = tuple(draw(st.lists(st.integers(least, 10), min_size=depth + 1, max_size=depth + 1)))
     loss = draw(st.sampled_from(sorted(LOSSES)))

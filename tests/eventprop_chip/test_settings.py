@@ -14,7 +14,9 @@ from chipsim.experiment.resolve import resolve
 from chipsim.mapping.application import KINDS
 from chipsim.sim.trace import PHASES
 from chipsim.trace.recorder import Recorder
+from eventprop_apps import evaluate
 from eventprop_apps.described import initial_weights_of, model_of
+from eventprop_apps.exchange import ExchangeOptions
 from eventprop_apps.experiment import TrainingModel
 from eventprop_apps.offchip.trainer import Trainer, TrainSettings
 from eventprop_apps.training import TrainingRun, training_run
@@ -200,6 +202,29 @@ def drawn(sets: dict[str, Any]) -> list[Any]:
 def test_digits_needs_its_shards_and_equals_off_chip() -> None:
     sets = {"data.test_share": 0.96, "train.epochs": 1}
     same(on_chip("digits", sets, 1), off_chip("digits", sets, 1))
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_the_digits_network_on_2_4_and_8_pes_a_layer(parts: int) -> None:
+    """The experiment's own 64-100-10 network: same spikes, gradients normwise."""
+    values = cast(TrainingModel, resolve("digits", {}, 1).values)
+    model, (train, _) = model_of(values), values.samples()
+    given: dict[str, Any] = {
+        "weights": initial_weights_of(values, model, 1),
+        "spikes": train.events.take(slice(0, 4)).dense(),
+        "labels": train.label[:4],
+        "tau_mem_ms": values.model.tau_mem_ms,
+        "tau_syn_ms": values.model.tau_syn_ms,
+        "loss": model.loss,
+    }
+    whole = evaluate(**given, backend="offchip")
+    chip = {"parts": (parts, parts), "exchange": ExchangeOptions("sharded")}
+    split = evaluate(**given, settings=chip)
+    for one, other in zip(split.spikes, whole.spikes, strict=True):
+        assert one.any() and np.array_equal(one, other)
+    for one, other in zip(split.gradients, whole.gradients, strict=True):
+        assert other.any()
+        assert np.abs(one - other).max() <= 3e-6 * np.abs(other).max()
 
 
 @pytest.mark.nightly

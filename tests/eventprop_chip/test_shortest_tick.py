@@ -53,6 +53,27 @@ def test_an_epoch_may_ask_for_more() -> None:
     assert [s.us for s in steps[-4:]] == [57, 58, 59, 60]
 
 
+@pytest.mark.parametrize(("late_below", "found"), [(0, 60), (68, 68), (75, 75)])
+def test_a_handler_behind_an_overrun_does_not_make_the_tick_too_long(
+    late_below: int, found: int
+) -> None:
+    """Ten batches take 57 us and the epoch 60; after overruns the longest handler says 75."""
+
+    def probe(us: int, batches: int | None) -> Step:
+        limit, longest = (60, 59.5) if batches is None else (57, 56.5)
+        late = int(us < late_below) if batches is None else 0
+        return Step(us, batches or 99, int(us < limit), late, 0, 75.0 if us < limit else longest)
+
+    us, steps = search(probe)
+    assert us == found
+    epochs = [s.us for s in steps if s.batches == 99]
+    assert epochs[:2] == [57, 75]
+    if found == 60:
+        assert epochs == [57, 75, 60]
+    else:
+        assert not next(s for s in steps if s.us == found - 1).enough()
+
+
 def test_packets_that_are_late_in_any_tick_do_not_count() -> None:
     def probe(us: int, batches: int | None) -> Step:
         return Step(us, 1, int(us < 80), 3, 0, 79.2)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import statistics
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+from chipsim.experiment import resolve
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "yinyang_protocols.py"
 SPEC = importlib.util.spec_from_file_location("yinyang_protocols", SCRIPT)
@@ -38,6 +42,18 @@ def test_60000_samples_reach_what_the_authors_code_reaches() -> None:
         assert len(curve) == protocol.epochs == 21
         means.append(script.last_mean(curve))
     assert statistics.median(means) >= protocol.wanted
+
+
+def test_the_authors_initial_weights() -> None:
+    """Their script draws (inputs, neurons) and turns it: NumPy's published first normals of 42."""
+    values = resolve("yinyang").values
+    hidden, output = script.numpy_weights(values, 42)
+    assert hidden.shape == (120, 5) and output.shape == (3, 120)
+    scale = 3.2 / math.sqrt(5)
+    assert hidden[0, 0] == pytest.approx(scale * (1 + 0.4967141530112327), rel=1e-12)
+    assert hidden[1, 0] == pytest.approx(scale * (1 - 0.13826430117118466), rel=1e-12)
+    draws = np.random.RandomState(42).normal(size=5 * 120 + 3 * 120)
+    assert output[2, 119] == pytest.approx((5.2 + 2.8 * draws[-1]) / math.sqrt(120), rel=1e-12)
 
 
 @pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (1 + 1e-12, 1)])
