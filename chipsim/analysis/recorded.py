@@ -213,6 +213,7 @@ class Recorded:
         elif self._is_whole and name == "hops":
             check_grants(self, self.rows(name))
         if self._files is not None:
+            self.rows(name)  # says more of parts that are cut off, or of another version
             check_parts(self.path, self._files, SCHEMAS[name].directory)
         self._checked.add(name)
 
@@ -246,6 +247,22 @@ class Recorded:
         times = (("packets", "ended_ps"), ("ticks", "done_ps"))
         ends = [pc.max(t[0]) for n, c in times if n in self.datasets for t in self.parts(n, [c])]
         return max((int(end.as_py()) for end in ends if end.is_valid), default=0)
+
+    @cached_property
+    def handled_ps(self) -> int:
+        """Chip time that the handlers in ``ticks`` cover [ps].
+
+        Of a whole trace the run's; else from the first handler's start to the last one's end: a
+        killed run's data sets do not reach equally far, and a window starts where it likes.
+        """
+        if self._is_whole:
+            return self.span_ps
+        ends = [
+            (pc.min(part["start_ps"]).as_py(), pc.max(part["done_ps"]).as_py())
+            for part in self.parts("ticks", ["start_ps", "done_ps"])
+            if part.num_rows
+        ]
+        return max(end for _, end in ends) - min(start for start, _ in ends) if ends else 0
 
     @cached_property
     def machine(self) -> Machine:

@@ -46,7 +46,8 @@ class Observer:
     def __init__(self, simulation: Simulation, recorder: Recorder) -> None:
         self.simulation = simulation
         self.recorder = recorder
-        self.batch = -1
+        self.batch = self._before = -1
+        self._since = -1
         self.writes = recorder.writes_packets
         self._sliced = self.writes and recorder.slice_ps > 0
         self.next_ps = recorder.slice_ps if self._sliced else FOREVER
@@ -105,11 +106,14 @@ class Observer:
             return
         simulation = self.simulation
         counters = simulation.network.counters()
+        # A window that ends where a batch begins is the last one of the batch before.
+        batch = self._before if end <= self._since else self.batch
+        taken = self.recorder.window.takes_batch(batch)
         packets = counters.channel_packets - self._packets
         flits = counters.channel_flits - self._flits
         peaks = simulation.network.take_queue_peaks()
         used = np.flatnonzero((packets > 0) | (peaks > 0))
-        if len(used):
+        if len(used) and taken:
             self.recorder.channels(
                 window_start_ps=self._start_ps,
                 window_end_ps=np.full(len(used), end, dtype=np.int64),
@@ -120,16 +124,19 @@ class Observer:
                 queue_peak=peaks[used],
             )
         self._packets, self._flits = counters.channel_packets, counters.channel_flits
-        self._power(end)
+        self._power(end, taken)
         self._start_ps = end
 
-    def _power(self, end: int) -> None:
+    def _power(self, end: int, taken: bool) -> None:
         energies = energy.account(self.simulation, end)
         before, length = self._energy_mj, end - self._start_ps
         power = [
             (value - before.get(part, 0.0)) * _MW_PER_MJ_PS / length
             for part, value in energies.items()
         ]
+        self._energy_mj = energies
+        if not taken:
+            return
         parts = [self.recorder.code("part", part) for part in energies]
         self.recorder.power(
             window_start_ps=self._start_ps,
@@ -137,7 +144,6 @@ class Observer:
             part=np.array(parts, dtype=np.int16),
             power_mw=np.array(power, dtype=np.float64),
         )
-        self._energy_mj = energies
 
     # ------------------------------------------------------------------------- names of times
     def annotate(self, what: str, name: str, number: int) -> None:
@@ -172,7 +178,9 @@ class Observer:
     # ---------------------------------------------------------------------- spikes and values
     def enter(self, batch: int) -> None:
         """Say which batch what happens from now on belongs to."""
-        self.batch = batch
+        if batch != self.batch:
+            self._before, self._since = self.batch, int(self.simulation.env.now)
+            self.batch = batch
         if self.spike_log is not None:
             self.spike_log.enter(batch)
 

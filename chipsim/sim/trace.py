@@ -85,6 +85,7 @@ class Tracer:
             simulation.tick_log.sink = self._tick
             simulation.tick_log.whole_sink = self._settle
             write_names(self.recorder.directory, simulation)
+            self.recorder.window.check(len(simulation.vertex_number), simulation.machine.channels)
 
     @property
     def late(self) -> dict[str, int]:
@@ -98,6 +99,9 @@ class Tracer:
 
     def enter(self, phase: str, batch: int) -> None:
         """Say which phase and batch the packets from now on belong to."""
+        if batch != self.batch and self.recorder.window.limits_batches:
+            self.simulation.synchronise()
+            self._hand_over_hops()
         self._set_place(PHASES.index(phase), batch)
         self.observer.annotate("phase", phase, batch)
         self.observer.annotate("batch", "", batch)
@@ -183,6 +187,8 @@ class Tracer:
     def _hand_over_hops(self) -> None:
         if self.recorder.writes_hops:
             log = self.simulation.network.take_hops()
+            if not self.recorder.window.takes_batch(self.batch):
+                return
             self.recorder.hops(
                 packet_source=log.source,
                 packet_seq=log.seq,

@@ -68,6 +68,9 @@ class Recorder:
     ----------
     counts : Aggregates
         Read it through :meth:`aggregates`, which brings it up to date.
+    window : Window
+        Rows of hops, channels and power name no batch: whoever hands them over leaves out those of
+        batches that the window does not take.
 
     Raises
     ------
@@ -105,7 +108,7 @@ class Recorder:
         self.phases = phases
         self._counts = Aggregates(kinds)
         self._sent = np.zeros(len(kinds), np.int64)
-        window = window or Window()
+        self.window = window = window or Window()
         self._check(level, directory, window)
         if directory is not None and level != "summary":
             forget_parts(directory)

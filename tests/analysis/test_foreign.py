@@ -22,7 +22,7 @@ TINY = {"data__train_samples": 6, "data__test_samples": 2, "train__batch": 3}
 def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two runs of which the second has twice the time between its ticks."""
     base = tmp_path_factory.mktemp("two")
-    return make_run(base / "one", **TINY), make_run(base / "other", **TINY, tick__us=1000)
+    return make_run(base / "one", **TINY), make_run(base / "other", **TINY, tick__us=2000)
 
 
 def copied(run: Path, to: Path) -> Path:
