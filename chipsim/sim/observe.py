@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MW_PER_MJ_PS = 1e12
 _HELD_SPIKES = 8192
 """Spikes that are held back before the recorder gets them."""
+_STEPS_HELD = 4
 
 
 class Observer:
@@ -195,7 +196,9 @@ class Observer:
         log = self.spike_log
         if log is not None and not log.has_room(count):
             self.hand_over_spikes()
-            log.make_room(count)
+            log.make_room(
+                _STEPS_HELD * count
+            )  # else a kernel with many spikes empties it each step
 
     def hand_over_spikes(self) -> None:
         """Hand the spikes that were held back to the recorder."""
