@@ -47,7 +47,7 @@ def pe_use(run: Run) -> pa.Table:
             "name": labels(run.machine.endpoint_label(e) for e in groups.keys["pe"].to_pylist()),
             "handlers": groups.sums(rows["rows"].to_numpy()),
             "busy_ps": busy,
-            "use": busy / max(run.span_ps, 1),
+            "use": busy / max(run.handled_ps, 1),
             "longest_ps": groups.maxima(rows["span_ps"].to_numpy()),
             **counted,
             "overruns": groups.sums(rows["late"].to_numpy()),

@@ -22,7 +22,8 @@ from chipsim.analysis.whole import check_copies, check_grants, copies_of
 from chipsim.errors import ChipsimError, TraceError, did_you_mean
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
-from chipsim.trace.layout import EXPERIMENT, SUMMARY
+from chipsim.trace.layout import EXPERIMENT, NAMES, PARTS, SUMMARY
+from chipsim.trace.manifest import check_parts, read_parts
 from chipsim.trace.names import read_names
 from chipsim.trace.schema import OPERATION, SCHEMAS
 from chipsim.trace.status import Status, read_status, read_summary
@@ -53,6 +54,10 @@ class Recorded:
         if self.status.complete or (path / SUMMARY).is_file():
             self.summary = read_summary(path, incomplete=True)
         self.experiment = _read_experiment(path / EXPERIMENT)
+        self._files = read_parts(path)
+        self._names = read_names(path)
+        if self._files is not None:
+            check_parts(path, self._files, NAMES)
 
     def __repr__(self) -> str:
         return f"<Run {str(self.path)!r}: {self.status.state}, trace {', '.join(self.datasets)}>"
@@ -68,6 +73,8 @@ class Recorded:
                 f"{', '.join(SCHEMAS[name].directory for name in self._lost)}: missing, though the "
                 f"run was traced at level {self._asked!r}: copy the directory again, or run again"
             )
+        if self.status.complete and self.datasets and self._files is None:
+            notes.append(f"no {PARTS}: damaged files, and those of another run, may go unnoticed")
         if self._limits() and self.datasets:
             notes.append(f"the trace covers a part of the run only: {', '.join(self._limits())}")
         copies = copies_of(self)
@@ -127,15 +134,15 @@ class Recorded:
         known = column_names(dataset_parts(self.path, schema), schema)
         return tuple(n.removeprefix(OPERATION) for n in known if n.startswith(OPERATION))
 
-    @cached_property
+    @property
     def vertices(self) -> list[dict[str, Any]]:
         """Name, endpoint and place of every vertex, in the order of their numbers."""
-        return read_names(self.path)["vertices"]
+        return self._names["vertices"]
 
-    @cached_property
+    @property
     def nets(self) -> list[dict[str, Any]]:
         """Name, kind and source of every net, in the order of their numbers."""
-        return read_names(self.path)["nets"]
+        return self._names["nets"]
 
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return some columns of a data set; long traces need not be in memory as a whole.
@@ -205,6 +212,9 @@ class Recorded:
             check_copies(self, self.rows(name))
         elif self._is_whole and name == "hops":
             check_grants(self, self.rows(name))
+        if self._files is not None:
+            self.rows(name)  # says more of parts that are cut off, or of another version
+            check_parts(self.path, self._files, SCHEMAS[name].directory)
         self._checked.add(name)
 
     @property
@@ -237,6 +247,22 @@ class Recorded:
         times = (("packets", "ended_ps"), ("ticks", "done_ps"))
         ends = [pc.max(t[0]) for n, c in times if n in self.datasets for t in self.parts(n, [c])]
         return max((int(end.as_py()) for end in ends if end.is_valid), default=0)
+
+    @cached_property
+    def handled_ps(self) -> int:
+        """Chip time that the handlers in ``ticks`` cover [ps].
+
+        Of a whole trace the run's; else from the first handler's start to the last one's end: a
+        killed run's data sets do not reach equally far, and a window starts where it likes.
+        """
+        if self._is_whole:
+            return self.span_ps
+        ends = [
+            (pc.min(part["start_ps"]).as_py(), pc.max(part["done_ps"]).as_py())
+            for part in self.parts("ticks", ["start_ps", "done_ps"])
+            if part.num_rows
+        ]
+        return max(end for _, end in ends) - min(start for start, _ in ends) if ends else 0
 
     @cached_property
     def machine(self) -> Machine:

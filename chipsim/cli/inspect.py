@@ -19,7 +19,9 @@ channels and who loads them, busy PEs, late packets, costs. RUN is a directory t
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``chipsim inspect``."""
     parser.description = DESCRIPTION
-    parser.epilog = "questions: latency, slowest, waited, channels, users, queues, pes, late, cost"
+    parser.epilog = (
+        "questions: latency, slowest, waited, channels, users, queues, pes, operations, late, cost"
+    )
     parser.add_argument("run", metavar="RUN", help="a run's directory")
     parser.add_argument("questions", metavar="QUESTION", nargs="*", help="all, if none is named")
     parser.add_argument(

@@ -1,17 +1,24 @@
-"""The inner loop of consumption: which packets were late, and what the recorder counts of each."""
+"""The inner loop of consumption: which packets were late, and what the recorder gets of each.
+
+The rows wait in a log (:class:`chipsim.sim.packet_log.PacketLog`), which compiled code finds by its
+**form**: numbers, and addresses of arrays with their lengths.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from chipsim.compiled import compiled, inlined
+from chipsim.network.compiled.state import flags, ints, octets, words
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 MEMORY, COURSE, TICK = range(3)
 """Who took the packets: a memory, a handler in the course of a tick, one that the tick started."""
+DELIVERED = 0
 
 
 @inlined
@@ -33,7 +40,7 @@ def judged(
     return is_late
 
 
-@compiled
+@inlined
 def note_consumed(
     held: I64,
     at: int,
@@ -100,10 +107,10 @@ INTS = 14
 ) = range(INTS)
 
 
-@compiled
+@inlined
 def log_consumed(
-    longs: I64,
-    ints: I32,
+    wide: I64,
+    narrow: I32,
     at: int,
     kind_of_net: NDArray[np.int8],
     has_tick: NDArray[np.bool_],
@@ -111,7 +118,7 @@ def log_consumed(
     late_at: I64,
     endpoint_of: I32,
     endpoint: I32,
-    key: NDArray[np.uint32],
+    key: I32,
     source: I32,
     seq: I64,
     net: I32,
@@ -131,7 +138,7 @@ def log_consumed(
 
     Parameters
     ----------
-    longs, ints : ndarray of int64, shape (4, rows), and of int32, shape (14, rows)
+    wide, narrow : ndarray of int64, shape (4, rows), and of int32, shape (14, rows)
         The columns named above.
     endpoint_of : ndarray of int32, shape (vertices,)
         Endpoint of each source vertex.
@@ -143,22 +150,101 @@ def log_consumed(
         is_late = False
         if taker != MEMORY and has_tick[kind]:
             is_late = judged(late, late_at, kind, endpoint[i], sent[i] + 1, tick, taker)
-        longs[SEQ, at] = seq[i]
-        longs[INJECTED, at] = injected[i]
-        longs[ENDED, at] = time[i]
-        longs[WAITED, at] = waited[i]
-        ints[SOURCE_VERTEX, at] = source[i]
-        ints[KEY, at] = np.int32(key[i])
-        ints[KIND, at] = kind
-        ints[NET, at] = net[i]
-        ints[SOURCE, at] = endpoint_of[source[i]]
-        ints[DESTINATION, at] = endpoint[i]
-        ints[OUTCOME, at] = outcome
-        ints[HOPS, at] = hops[i]
-        ints[LATE, at] = is_late
-        ints[PHASE, at] = phase
-        ints[TICK_SENT, at] = sent[i]
-        ints[TICK_CONSUMED, at] = tick
-        ints[BATCH, at] = batch
-        ints[SAMPLE, at] = tag[i] if has_tick[kind] else -1
+        wide[SEQ, at] = seq[i]
+        wide[INJECTED, at] = injected[i]
+        wide[ENDED, at] = time[i]
+        wide[WAITED, at] = waited[i]
+        narrow[SOURCE_VERTEX, at] = source[i]
+        narrow[KEY, at] = key[i]
+        narrow[KIND, at] = kind
+        narrow[NET, at] = net[i]
+        narrow[SOURCE, at] = endpoint_of[source[i]]
+        narrow[DESTINATION, at] = endpoint[i]
+        narrow[OUTCOME, at] = outcome
+        narrow[HOPS, at] = hops[i]
+        narrow[LATE, at] = is_late
+        narrow[PHASE, at] = phase
+        narrow[TICK_SENT, at] = sent[i]
+        narrow[TICK_CONSUMED, at] = tick
+        narrow[BATCH, at] = batch
+        narrow[SAMPLE, at] = tag[i] if has_tick[kind] else -1
         at += 1
+
+
+COUNTED = 7
+"""Columns of what is counted: those of ``PACKET_COLUMNS``."""
+LOG_FORM = 17
+(
+    ROWS,  # in the log
+    ROOM,
+    FULL,  # 1: packets have all columns of a trace; 0: those that are counted
+    HELD,  # address of the counted columns, shape (7, room)
+    ALL_LONGS,  # addresses of all columns, shapes (4, room) and (14, room)
+    ALL_INTS,
+    KIND_OF_NET,
+    NETS,
+    HAS_TICK,
+    KINDS,
+    LATE_BY_KIND,
+    LATE_BY_END,
+    ENDPOINTS,
+    ENDPOINT_OF,
+    VERTICES,
+    NOW_PHASE,
+    NOW_BATCH,
+) = range(LOG_FORM)
+
+
+@inlined
+def has_room(log: I64, count: int) -> bool:
+    """Return whether ``count`` more packets fit into a log."""
+    return bool(log[ROWS] + count <= log[ROOM])
+
+
+@compiled
+def note(
+    log: I64, endpoint: I32, key: I32, source: I32, seq: I64, net: I32, sent: I32, tag: I32,
+    injected: I64, time: I64, hops: I32, waited: I64, outcome: int, tick: int, taker: int,
+) -> None:  # fmt: skip
+    """Put packets behind those of a log, which must have room.
+
+    Parameters
+    ----------
+    log : ndarray of int64
+        The log's form.
+    outcome, tick, taker : int
+        How they ended, the tick that took them (-1: none) and who took them, for all of them.
+
+    The other parameters are columns of :class:`chipsim.network.api.Deliveries`.
+    """
+    room, kinds = log[ROOM], log[KINDS]
+    kind_of_net = carray(octets(log[KIND_OF_NET]), (log[NETS],))
+    has_tick = carray(flags(log[HAS_TICK]), (kinds,))
+    late = carray(words(log[LATE_BY_KIND]), (kinds,))
+    late_at = carray(words(log[LATE_BY_END]), (2, log[ENDPOINTS]))
+    if log[FULL]:
+        log_consumed(
+            carray(words(log[ALL_LONGS]), (LONGS, room)), carray(ints(log[ALL_INTS]), (INTS, room)),
+            log[ROWS], kind_of_net, has_tick, late, late_at,
+            carray(ints(log[ENDPOINT_OF]), (log[VERTICES],)),
+            endpoint, key, source, seq, net, sent, tag, injected, time, hops, waited,
+            outcome, tick, taker, log[NOW_PHASE], log[NOW_BATCH],
+        )  # fmt: skip
+    else:
+        note_consumed(
+            carray(words(log[HELD]), (COUNTED, room)), log[ROWS], kind_of_net, has_tick, late,
+            late_at, net, endpoint, sent, injected, time, hops, waited, outcome, tick, taker,
+        )  # fmt: skip
+    log[ROWS] += len(net)
+
+
+@inlined
+def note_taken(log: I64, longs: I64, columns: I32, count: int, tick: int, taker: int) -> None:
+    """Do :func:`note` with the first ``count`` rows of what
+    :func:`chipsim.network.compiled.inbox.take_rows` returns.
+    """
+    note(
+        log, columns[1, :count], columns[2, :count], columns[3, :count], longs[0, :count],
+        columns[4, :count], columns[5, :count], columns[6, :count], longs[1, :count],
+        longs[2, :count], columns[7, :count], longs[3, :count], DELIVERED, tick, taker,
+    )  # fmt: skip

@@ -139,8 +139,11 @@ class Cores:
 
     def settle_all(self, network: Network, now_ps: int, directory: I64 | None = None) -> None:
         """Close every handler that has ended by ``now_ps``; in one call with the ``directory``."""
-        if directory is not None and self.log.sink is None:
-            settle_whole(directory, self.data, self.port, now_ps, self.log.totals)
+        if directory is not None:
+            if self.log.whole_sink is not None:
+                self.log.whole_sink(directory, now_ps, self.log.totals)
+            else:
+                settle_whole(directory, self.data, self.port, now_ps, self.log.totals)
             return
         found = handlers.any_open(self.data)
         if found == _SENT:

@@ -23,7 +23,7 @@ from chipsim.network.compiled.layout import (
 )
 from chipsim.network.compiled.script import SENT_ALL, send
 from chipsim.network.compiled.state import opened
-from chipsim.sim.consume import COURSE, MEMORY, note_consumed
+from chipsim.sim.consume import COURSE, MEMORY, has_room, note_taken
 from chipsim.sim.expand import train
 
 I32 = NDArray[np.int32]
@@ -31,7 +31,6 @@ I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 Mask = NDArray[np.bool_]
 
-DELIVERED = 0
 FLIT_WORDS = 4
 NO_ROOM = -2
 """Returned where more packets wait than can be counted now; nothing was done."""
@@ -121,10 +120,9 @@ def collect_block(block: I64, arrived: Mask, memory: U32, net: I32, key: I32, pa
 
 @inlined
 def take_noted(
-    directory: I64, inboxes: I32, now: int, held: I64, at: int, kind_of_net: NDArray[np.int8],
-    has_tick: Mask, late: I64, late_by_end: I64, tick: int, taker: int,
-) -> tuple[I32, U32, int]:  # fmt: skip
-    """Empty inboxes and note that their packets were consumed, in ``held`` from ``at`` on.
+    directory: I64, inboxes: I32, now: int, log: I64, tick: int, taker: int
+) -> tuple[I32, U32, int]:
+    """Empty inboxes and put their packets into a log (:mod:`chipsim.sim.consume`) as consumed.
 
     Returns
     -------
@@ -133,13 +131,10 @@ def take_noted(
     """
     net = opened(directory)
     waiting = count_taken(net, inboxes)
-    if waiting < 0 or at + waiting > held.shape[1] or net.scalars[NOW] < now:
+    if waiting < 0 or not has_room(log, waiting) or net.scalars[NOW] < now:
         return np.empty((8, 0), np.int32), np.empty((0, FLIT_WORDS), np.uint32), NO_ROOM
     longs, ints, payload, count = take_rows(net, inboxes, now, waiting)
-    note_consumed(
-        held, at, kind_of_net, has_tick, late, late_by_end, ints[4, :count], ints[1, :count],
-        ints[5, :count], longs[1], longs[2], ints[7], longs[3], DELIVERED, tick, taker,
-    )  # fmt: skip
+    note_taken(log, longs, ints, count, tick, taker)
     return ints[:, :count], payload[:count], count
 
 
@@ -160,9 +155,8 @@ def only_key(directory: I64, inbox: int) -> int:
 
 @compiled
 def collect_whole(
-    directory: I64, inboxes: I32, now: int, held: I64, at: int, kind_of_net: NDArray[np.int8],
-    has_tick: Mask, late: I64, late_by_end: I64, arrived: Mask, memory: U32, lead: int,
-) -> tuple[int, int, int]:  # fmt: skip
+    directory: I64, inboxes: I32, now: int, log: I64, arrived: Mask, memory: U32, lead: int
+) -> tuple[int, int, int]:
     """Store the flits of one transfer that an inbox holds; see :func:`collect`.
 
     Returns
@@ -170,9 +164,7 @@ def collect_whole(
     tuple of int
         Packets taken or :data:`NO_ROOM`, flits that had not arrived before, words written.
     """
-    ints, payload, count = take_noted(
-        directory, inboxes, now, held, at, kind_of_net, has_tick, late, late_by_end, -1, MEMORY
-    )
+    ints, payload, count = take_noted(directory, inboxes, now, log, -1, MEMORY)
     if count < 0:
         return count, 0, 0
     fresh, written = collect(arrived, memory, ints[6], payload, lead)
@@ -181,8 +173,8 @@ def collect_whole(
 
 @compiled
 def collect_block_whole(
-    directory: I64, inboxes: I32, now: int, held: I64, at: int, kind_of_net: NDArray[np.int8],
-    has_tick: Mask, late: I64, late_by_end: I64, tick: int, block: I64, arrived: Mask, memory: U32,
+    directory: I64, inboxes: I32, now: int, log: I64, tick: int, block: I64, arrived: Mask,
+    memory: U32,
 ) -> tuple[int, int]:  # fmt: skip
     """Store the words of a block that a receive FIFO holds; see :func:`collect_block`.
 
@@ -191,9 +183,7 @@ def collect_block_whole(
     tuple of int
         Packets taken in the course of ``tick``, or :data:`NO_ROOM`; how many are none of the block.
     """
-    ints, payload, count = take_noted(
-        directory, inboxes, now, held, at, kind_of_net, has_tick, late, late_by_end, tick, COURSE
-    )
+    ints, payload, count = take_noted(directory, inboxes, now, log, tick, COURSE)
     if count < 0:
         return count, 0
     return count, collect_block(block, arrived, memory, ints[4], ints[2], payload)

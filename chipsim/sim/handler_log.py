@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.sim.handlers import LOGGED, log_handlers
+from chipsim.sim.whole import settle_logged
 from chipsim.trace.schema import OPERATION
 
 if TYPE_CHECKING:
@@ -51,19 +52,32 @@ class HandlerLog:
         self._room = max(room, len(cores.endpoint))
         self._held = np.zeros((len(self._names), self._room), dtype=np.int64)
         self.rows = 0
+        self.phase, self.batch = 0, -1
+
+    def enter(self, phase: int, batch: int) -> None:
+        """Say which phase and batch the handlers that are closed from now on belong to."""
+        self.phase, self.batch = phase, batch
 
     def has_room(self, count: int) -> bool:
         """Return whether ``count`` more fit."""
         return self.rows + count <= self._room
 
-    def add(self, cores: NDArray[np.int32], phase: int, batch: int) -> None:
+    def add(self, cores: NDArray[np.int32]) -> None:
         """Add the handlers of some cores, which have just been closed."""
         operations = self._operations
         log_handlers(
             self._held, self.rows, self._cores.data, self._cores.endpoint, cores,
-            operations.table, operations.closing, phase, batch,
+            operations.table, operations.closing, self.phase, self.batch,
         )  # fmt: skip
         self.rows += len(cores)
+
+    def settle(self, directory: NDArray[np.int64], now_ps: int, totals: NDArray[np.int64]) -> None:
+        """Close every handler that has ended, and add it; there must be room for all cores'."""
+        cores, operations = self._cores, self._operations
+        self.rows = settle_logged(
+            directory, cores.data, cores.port, now_ps, totals, self._held, self.rows,
+            cores.endpoint, operations.table, operations.closing, self.phase, self.batch,
+        )  # fmt: skip
 
     def take(self) -> dict[str, NDArray[Any]]:
         """Return the columns, which are good until more is added, and forget the rows."""

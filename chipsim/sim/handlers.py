@@ -365,6 +365,34 @@ LOGGED = 13
 """Rows that :func:`log_handlers` writes before the operations."""
 
 
+@inlined
+def log_handler(
+    held: I64, at: int, data: I64, core: int, endpoint: NDArray[np.int32], table: I64,
+    closing: I64, phase: int, batch: int,
+) -> None:  # fmt: skip
+    """Do :func:`log_handlers` for one core."""
+    start, done = data[START_PS, core], data[BUSY_PS, core]
+    due = data[OFFSET_PS, core] + data[TICK, core] * data[PERIOD_PS, core]
+    ticked, sent = data[TICKED, core], data[PACKETS_OUT, core]
+    held[0, at] = endpoint[core]
+    held[1, at] = data[TICK, core]
+    held[2, at] = start
+    held[3, at] = done
+    held[4, at] = done - start
+    held[5, at] = data[CYCLES, core]
+    held[6, at] = data[PACKETS_IN, core]
+    held[7, at] = sent
+    held[8, at] = ticked != 0 and done - due > data[PERIOD_PS, core]
+    held[9, at] = data[FIFO_PEAK, core]
+    held[10, at] = data[LEVEL, core]
+    held[11, at] = phase
+    held[12, at] = batch
+    for operation in range(table.shape[1]):
+        held[LOGGED + operation, at] = table[core, operation]
+    held[LOGGED + closing[0, 0], at] += ticked * closing[0, 1]
+    held[LOGGED + closing[1, 0], at] += sent * closing[1, 1]
+
+
 @compiled
 def log_handlers(
     held: I64, at: int, data: I64, endpoint: NDArray[np.int32], cores: NDArray[np.int32],
@@ -388,24 +416,5 @@ def log_handlers(
     phase, batch : int
     """
     for core in cores:
-        start, done = data[START_PS, core], data[BUSY_PS, core]
-        due = data[OFFSET_PS, core] + data[TICK, core] * data[PERIOD_PS, core]
-        ticked, sent = data[TICKED, core], data[PACKETS_OUT, core]
-        held[0, at] = endpoint[core]
-        held[1, at] = data[TICK, core]
-        held[2, at] = start
-        held[3, at] = done
-        held[4, at] = done - start
-        held[5, at] = data[CYCLES, core]
-        held[6, at] = data[PACKETS_IN, core]
-        held[7, at] = sent
-        held[8, at] = ticked != 0 and done - due > data[PERIOD_PS, core]
-        held[9, at] = data[FIFO_PEAK, core]
-        held[10, at] = data[LEVEL, core]
-        held[11, at] = phase
-        held[12, at] = batch
-        for operation in range(table.shape[1]):
-            held[LOGGED + operation, at] = table[core, operation]
-        held[LOGGED + closing[0, 0], at] += ticked * closing[0, 1]
-        held[LOGGED + closing[1, 0], at] += sent * closing[1, 1]
+        log_handler(held, at, data, core, endpoint, table, closing, phase, batch)
         at += 1

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipsim.sim import energy
+from chipsim.sim.spike_log import SpikeLog
 from chipsim.units import FOREVER
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from chipsim.trace.recorder import Recorder
 
 _MW_PER_MJ_PS = 1e12
-_HELD_SENDS = 8192
+_HELD_SPIKES = 8192
+"""Spikes that are held back before the recorder gets them."""
+_STEPS_HELD = 4
 
 
 class Observer:
@@ -37,12 +40,15 @@ class Observer:
         End of the open window of time, ``FOREVER`` where batches are the windows [ps].
     batch : int
         The batch that what happens now belongs to.
+    spike_log : SpikeLog or None
+        Spikes that are held back, if they are recorded.
     """
 
     def __init__(self, simulation: Simulation, recorder: Recorder) -> None:
         self.simulation = simulation
         self.recorder = recorder
-        self.batch = -1
+        self.batch = self._before = -1
+        self._since = -1
         self.writes = recorder.writes_packets
         self._sliced = self.writes and recorder.slice_ps > 0
         self.next_ps = recorder.slice_ps if self._sliced else FOREVER
@@ -52,14 +58,15 @@ class Observer:
         self._flits = np.zeros(channels, dtype=np.int64)
         self._energy_mj: dict[str, float] = {}
         self._open: dict[str, tuple[int, str, int]] = {}
-        self._sends: list[tuple[Sends, int]] = []
-        self._sends_held = 0
         nets = simulation.mapping.application.nets
         blocks = [simulation.mapping.keys.get(net.name) for net in nets]
         # Net -1 (a transfer no net was declared for) is the last entry.
-        self._base = np.array([0 if b is None else b.base for b in [*blocks, None]], np.int64)
+        base = np.array([0 if b is None else b.base for b in [*blocks, None]], np.int64)
         self._mask = np.array([0 if b is None else b.size - 1 for b in [*blocks, None]], np.int64)
-        self._is_spike = np.array([*(net.kind == "spike" for net in nets), False])
+        is_spike = np.array([*(net.kind == "spike" for net in nets), False])
+        self.spike_log: SpikeLog | None = None
+        if self.writes:
+            self.spike_log = SpikeLog(_HELD_SPIKES, base, self._mask, is_spike)
 
     def number_neurons(self, net: int, bits: int) -> None:
         """Say that the lowest ``bits`` of a net's keys number its neurons (default: all)."""
@@ -75,6 +82,8 @@ class Observer:
         last = self.next_ps - 1
         if network.lazy and network.advance(last) < last:
             return True  # a watch fired: SimPy has something to do before the end
+        # A handler belongs to the window in which it ends, whenever that is noticed.
+        self.simulation.cores.settle_all(network, last, self.simulation.directory)
         self.window(self.next_ps)
         self.next_ps += self.recorder.slice_ps
         return True
@@ -98,11 +107,14 @@ class Observer:
             return
         simulation = self.simulation
         counters = simulation.network.counters()
+        # A window that ends where a batch begins is the last one of the batch before.
+        batch = self._before if end <= self._since else self.batch
+        taken = self.recorder.window.takes_batch(batch)
         packets = counters.channel_packets - self._packets
         flits = counters.channel_flits - self._flits
         peaks = simulation.network.take_queue_peaks()
         used = np.flatnonzero((packets > 0) | (peaks > 0))
-        if len(used):
+        if len(used) and taken:
             self.recorder.channels(
                 window_start_ps=self._start_ps,
                 window_end_ps=np.full(len(used), end, dtype=np.int64),
@@ -113,16 +125,19 @@ class Observer:
                 queue_peak=peaks[used],
             )
         self._packets, self._flits = counters.channel_packets, counters.channel_flits
-        self._power(end)
+        self._power(end, taken)
         self._start_ps = end
 
-    def _power(self, end: int) -> None:
+    def _power(self, end: int, taken: bool) -> None:
         energies = energy.account(self.simulation, end)
         before, length = self._energy_mj, end - self._start_ps
         power = [
             (value - before.get(part, 0.0)) * _MW_PER_MJ_PS / length
             for part, value in energies.items()
         ]
+        self._energy_mj = energies
+        if not taken:
+            return
         parts = [self.recorder.code("part", part) for part in energies]
         self.recorder.power(
             window_start_ps=self._start_ps,
@@ -130,7 +145,6 @@ class Observer:
             part=np.array(parts, dtype=np.int16),
             power_mw=np.array(power, dtype=np.float64),
         )
-        self._energy_mj = energies
 
     # ------------------------------------------------------------------------- names of times
     def annotate(self, what: str, name: str, number: int) -> None:
@@ -163,43 +177,33 @@ class Observer:
         )
 
     # ---------------------------------------------------------------------- spikes and values
+    def enter(self, batch: int) -> None:
+        """Say which batch what happens from now on belongs to."""
+        if batch != self.batch:
+            self._before, self._since = self.batch, int(self.simulation.env.now)
+            self.batch = batch
+        if self.spike_log is not None:
+            self.spike_log.enter(batch)
+
     def spikes(self, sends: Sends) -> None:
         """Write the spikes among some sends: one row each, however many packets it became."""
-        if not self.writes or not len(sends):
-            return
-        self._sends.append((sends, self.batch))
-        self._sends_held += len(sends)
-        if self._sends_held > _HELD_SENDS:
+        if self.spike_log is not None and len(sends):
+            self.make_room(len(sends))
+            self.spike_log.add(sends)
+
+    def make_room(self, count: int) -> None:
+        """Make sure that ``count`` spikes can be held back, for compiled code that adds them."""
+        log = self.spike_log
+        if log is not None and not log.has_room(count):
             self.hand_over_spikes()
+            log.make_room(
+                _STEPS_HELD * count
+            )  # else a kernel with many spikes empties it each step
 
     def hand_over_spikes(self) -> None:
-        """Hand the spikes among the sends that were held back to the recorder."""
-        if not self._sends:
-            return
-        held, self._sends, self._sends_held = self._sends, [], 0
-
-        def joined(name: str) -> NDArray[Any]:
-            return np.concatenate([getattr(sends, name) for sends, _ in held])
-
-        net, key, source, tag = (joined(name) for name in ("net", "key", "source", "tag"))
-        tick, earliest = joined("tick"), joined("earliest_ps")
-        batch = np.repeat(np.array([b for _, b in held]), [len(sends) for sends, _ in held])
-        mine = self._is_spike[net]
-        # A spike to several quads, packet by packet, is several rows one after another.
-        again = (key[1:] == key[:-1]) & (source[1:] == source[:-1]) & (tick[1:] == tick[:-1])
-        mine[1:] &= ~(again & (tag[1:] == tag[:-1]))
-        if not mine.any():
-            return
-        net = net[mine]
-        self.recorder.spikes(
-            time_ps=earliest[mine],
-            vertex=source[mine],
-            neuron=(key[mine].astype(np.int64) - self._base[net]) & self._mask[net],
-            net=net,
-            tick=tick[mine],
-            batch=batch[mine],
-            sample=tag[mine],
-        )
+        """Hand the spikes that were held back to the recorder."""
+        if self.spike_log is not None and self.spike_log.rows:
+            self.recorder.spikes(**self.spike_log.take())
 
     def recorded(self, pe: ProcessingElement, name: str, values: NDArray[Any]) -> None:
         """Write what a program has recorded."""
@@ -244,7 +248,7 @@ class Observer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
-        self.batch = int(state["batch"])
+        self.enter(int(state["batch"]))
         self.next_ps, self._start_ps = int(state["next_ps"]), int(state["start_ps"])
         self._packets, self._flits = state["packets"], state["flits"]
         self._energy_mj = {part: float(mj) for part, mj in state["energy_mj"].items()}

@@ -55,8 +55,12 @@ class Operations:
         self, cores: NDArray[np.int32], names: tuple[str, ...], counts: I64, costs: I64
     ) -> None:
         """Take a kernel's counts, shape (cores, operations), for the handlers it has opened."""
+        charge_operations(self.table, cores, self.columns(names), counts, costs)
+
+    def columns(self, names: tuple[str, ...]) -> I64:
+        """Return the table's columns of some operations."""
         columns = self._columns.get(names)
         if columns is None:
             found = [self._column[name] for name in names]
             columns = self._columns[names] = np.array(found, dtype=np.int64)
-        charge_operations(self.table, cores, columns, counts, costs)
+        return columns

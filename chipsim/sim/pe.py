@@ -355,14 +355,13 @@ class ProcessingElement:
     def known_end(self) -> int | None:
         """Return when the open handler ends (or the last one ended), None if that is not known yet.
 
-        It is not while packets wait for room in the TX registers, nor where each handler is
-        recorded as it ends.
+        It is not while packets wait for room in the TX registers.
         """
         simulation = self.simulation
         cores = simulation.cores
         if not cores.open.item(self.core):
             return int(cores.busy_ps.item(self.core))
-        if simulation.tick_log.sink is not None or cores.packets_out.item(self.core):
+        if cores.packets_out.item(self.core):
             return None
         return int(cores.end_ps.item(self.core))
 

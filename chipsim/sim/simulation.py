@@ -85,8 +85,8 @@ class Simulation:
     Attributes
     ----------
     short_cuts : bool
-        Whether compiled code may take and send packets that nobody else looks at, with the same
-        result. Set it False before the run to have every packet pass through columns.
+        Whether compiled code may take, record and send packets that nobody else looks at, with the
+        same result. Set it False before the run to have every packet pass through columns.
     directory : ndarray of int64 or None
         The compiled network's, while short cuts are taken.
 
@@ -473,10 +473,8 @@ class Simulation:
         self.processes = [self.env.process(self.pes[name].run()) for name in self.start_order]
 
     def _packets_are_seen(self) -> bool:
-        """Return whether somebody looks at single packets and handlers."""
-        probes = self.probes
-        seen = probes.on_sends or probes.on_deliveries or self.tracer.recorder.writes_packets
-        return bool(seen or self.strangers) or self.operations is not None
+        """Return whether somebody beside the recorder looks at single packets."""
+        return bool(self.probes.on_sends or self.probes.on_deliveries or self.strangers)
 
     def program_ended(self, vertex: str) -> None:
         """Note that a PE's program has ended; the run ends with the last of them."""

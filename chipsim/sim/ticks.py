@@ -11,6 +11,7 @@ from chipsim.sim import handlers
 from chipsim.sim.clock import TickClock
 
 TickSink = Callable[[NDArray[np.int32]], None]
+WholeSink = Callable[[NDArray[np.int64], int, NDArray[np.int64]], None]
 
 
 class TickLog:
@@ -24,11 +25,15 @@ class TickLog:
         The counts and the log behind the properties, kept by :mod:`chipsim.sim.handlers`.
     sink : callable or None
         Takes the cores whose handlers were closed; None where nobody records them.
+    whole_sink : callable or None
+        Closes all handlers that have ended, and records them, in compiled code: takes the network's
+        directory, the time and ``totals``.
     """
 
     def __init__(self, clock: TickClock, sink: TickSink | None = None) -> None:
         self.clock = clock
         self.sink = sink
+        self.whole_sink: WholeSink | None = None
         self.totals = np.zeros(handlers.TOTALS, dtype=np.int64)
 
     @property

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from chipsim.mapping.application import KINDS
 from chipsim.network.api import Deliveries, Sends
-from chipsim.sim.consume import COURSE, MEMORY, TICK, count_kinds, note_consumed
+from chipsim.sim.consume import COURSE, MEMORY, TICK, count_kinds
 from chipsim.sim.handler_log import HandlerLog
 from chipsim.sim.names import write_names
 from chipsim.sim.observe import Observer
 from chipsim.sim.operations import Operations
 from chipsim.sim.packet_log import PacketLog
-from chipsim.trace.aggregates import PACKET_COLUMNS
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.schema import DELIVERED, DROPPED
 
@@ -43,11 +42,11 @@ class Tracer:
         Copies that a probe took away before they entered the network.
     packets_by_software : int
         Packets written into TX registers by programs (not DMA flits).
-    held, rows_held
-        Rows that are held back before the recorder counts them, shape (7, HELD_ROWS), and how many
-        there are; :mod:`chipsim.sim.whole` adds to them, and to the counts by kind.
-    has_tick, late_by_kind, sent_by_kind : ndarray, shape (kinds,)
-        Which kinds belong to a tick; late packets; packets sent since the last hand-over.
+    packet_log : PacketLog
+        Packets that are held back before the recorder gets them. Compiled code adds to it
+        (:mod:`chipsim.sim.whole`), and to the counts by kind.
+    late_by_kind, sent_by_kind : ndarray of int64, shape (kinds,)
+        Late packets; packets sent since the last hand-over.
     late_by_end : ndarray, shape (2, endpoints)
         What :attr:`late_at` returns, as far as it has been counted.
     """
@@ -59,37 +58,34 @@ class Tracer:
         # Net -1 (a transfer no net was declared for) is the last entry: counted as host traffic.
         self.kind_of_net = np.array([*kinds, KINDS.index("host")], dtype=np.int8)
         self._kinds = self.kind_of_net.tolist()
-        self.has_tick = np.array([kind in TICKED for kind in KINDS])
         self.late_by_kind = np.zeros(len(KINDS), dtype=np.int64)
         self.late_by_end = np.zeros((2, simulation.machine.endpoints), dtype=np.int64)
         self.sent_by_kind = np.zeros(len(KINDS), dtype=np.int64)
-        self._endpoint_of_vertex = np.array(
-            [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
-            dtype=np.int32,
+        self.packet_log = PacketLog(
+            HELD_ROWS,
+            self.recorder.writes_packets,
+            self.kind_of_net,
+            np.array([kind in TICKED for kind in KINDS]),
+            self.late_by_kind,
+            self.late_by_end,
+            np.array(
+                [simulation.endpoint_of.get(name, -1) for name in simulation.vertex_number] or [-1],
+                dtype=np.int32,
+            ),
         )
         self.observer = Observer(simulation, self.recorder)
-        self.phase = 0
-        self.batch = -1
-        self.held = np.zeros((len(PACKET_COLUMNS), HELD_ROWS), dtype=np.int64)
-        self.rows_held = 0
-        self._log: PacketLog | None = None
         self.probe_dropped = 0
         self.packets_by_software = 0
         self._handlers: HandlerLog | None = None
+        self._set_place(0, -1)
         if self.recorder.writes_packets:
-            self._log = PacketLog(
-                HELD_ROWS,
-                self.kind_of_net,
-                self.has_tick,
-                self.late_by_kind,
-                self.late_by_end,
-                self._endpoint_of_vertex,
-            )
             simulation.operations = Operations(len(simulation.cores.endpoint), simulation.costs)
             self._handlers = HandlerLog(HELD_ROWS, simulation.cores, simulation.operations)
             self.recorder.name_operations(simulation.operations.names)
             simulation.tick_log.sink = self._tick
+            simulation.tick_log.whole_sink = self._settle
             write_names(self.recorder.directory, simulation)
+            self.recorder.window.check(len(simulation.vertex_number), simulation.machine.channels)
 
     @property
     def late(self) -> dict[str, int]:
@@ -103,12 +99,21 @@ class Tracer:
 
     def enter(self, phase: str, batch: int) -> None:
         """Say which phase and batch the packets from now on belong to."""
-        self.phase = PHASES.index(phase)
-        self.batch = self.observer.batch = batch
+        if batch != self.batch and self.recorder.window.limits_batches:
+            self.simulation.synchronise()
+            self._hand_over_hops()
+        self._set_place(PHASES.index(phase), batch)
         self.observer.annotate("phase", phase, batch)
         self.observer.annotate("batch", "", batch)
         for method in self.simulation.probes.on_phase:
             method(phase, batch, int(self.simulation.env.now))
+
+    def _set_place(self, phase: int, batch: int) -> None:
+        self.phase, self.batch = phase, batch
+        self.packet_log.enter(phase, batch)
+        self.observer.enter(batch)
+        if self._handlers is not None:
+            self._handlers.enter(phase, batch)
 
     def sends(self, sends: Sends, by_software: bool = True) -> None:
         """Count packets about to be sent, by a program's loop or by a DMA engine."""
@@ -150,12 +155,8 @@ class Tracer:
         """
         directory = self.simulation.directory
         for _ in range(2):
-            found = take(
-                directory, inboxes, now, self.held, self.rows_held, self.kind_of_net,
-                self.has_tick, self.late_by_kind, self.late_by_end, *arguments,
-            )  # fmt: skip
+            found = take(directory, inboxes, now, self.packet_log.form, *arguments)
             if found[0] >= 0:
-                self.rows_held += found[0]
                 return found
             self.hand_over()
         return None
@@ -170,7 +171,7 @@ class Tracer:
     def flush(self) -> None:
         """Write what is complete: everything, if no packet waits in an inbox."""
         simulation = self.simulation
-        simulation.synchronise()
+        simulation.settle()
         self.drops()
         network = simulation.network
         self._hand_over_hops()
@@ -186,6 +187,8 @@ class Tracer:
     def _hand_over_hops(self) -> None:
         if self.recorder.writes_hops:
             log = self.simulation.network.take_hops()
+            if not self.recorder.window.takes_batch(self.batch):
+                return
             self.recorder.hops(
                 packet_source=log.source,
                 packet_seq=log.seq,
@@ -228,7 +231,7 @@ class Tracer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
-        self.phase, self.batch = int(state["phase"]), int(state["batch"])
+        self._set_place(int(state["phase"]), int(state["batch"]))
         self.observer.restore(state["observer"])
         self.probe_dropped = int(state["probe_dropped"])
         self.packets_by_software = int(state["packets_by_software"])
@@ -239,36 +242,23 @@ class Tracer:
         """Hold rows back until there is a block of them."""
         taker = MEMORY if tick is None else TICK if ticked else COURSE
         marks = (outcome, -1 if tick is None else tick, taker)
-        if len(rows) <= HELD_ROWS:
+        room = self.packet_log.room
+        if len(rows) <= room:
             self._hold_part(rows, marks)
             return
-        for start in range(0, len(rows), HELD_ROWS):
-            self._hold_part(rows.select(np.arange(start, min(start + HELD_ROWS, len(rows)))), marks)
+        for start in range(0, len(rows), room):
+            self._hold_part(rows.select(np.arange(start, min(start + room, len(rows)))), marks)
 
     def _hold_part(self, rows: Deliveries, marks: tuple[int, int, int]) -> None:
-        count = len(rows)
-        if self.rows_held + count > HELD_ROWS:
+        if not self.packet_log.has_room(len(rows)):
             self.hand_over()
-        if self._log is not None:
-            self._log.add(self.rows_held, rows, marks, self.phase, self.batch)
-        else:
-            note_consumed(
-                self.held, self.rows_held, self.kind_of_net, self.has_tick, self.late_by_kind,
-                self.late_by_end, rows.net, rows.endpoint, rows.tick, rows.injected_ps,
-                rows.time_ps, rows.hops, rows.waited_ps, *marks,
-            )  # fmt: skip
-        self.rows_held += count
+        self.packet_log.add(rows, marks)
 
     def hand_over(self) -> None:
         """Hand what is held back to the recorder: packets, and counts of sends."""
         self.hand_over_sends()
-        if self.rows_held:
-            count, self.rows_held = self.rows_held, 0
-            if self._log is not None:
-                self.recorder.packets(**self._log.columns(count))
-            else:
-                held = self.held[:, :count]
-                self.recorder.packets(**dict(zip(PACKET_COLUMNS, held, strict=True)))
+        if self.packet_log.rows:
+            self.recorder.packets(**self.packet_log.take())
 
     def hand_over_sends(self) -> None:
         """Hand the counts of sends to the recorder, and leave what is held back where it is."""
@@ -281,7 +271,14 @@ class Tracer:
         assert self._handlers is not None
         if not self._handlers.has_room(len(cores)):
             self._hand_over_ticks()
-        self._handlers.add(cores, self.phase, self.batch)
+        self._handlers.add(cores)
+
+    def _settle(self, directory: NDArray[np.int64], now: int, totals: NDArray[np.int64]) -> None:
+        """Do the same with all handlers that have ended by now, which compiled code closes."""
+        assert self._handlers is not None
+        if not self._handlers.has_room(len(self.simulation.cores.endpoint)):
+            self._hand_over_ticks()
+        self._handlers.settle(directory, now, totals)
 
     def _hand_over_ticks(self) -> None:
         if self._handlers is not None and self._handlers.rows:

@@ -22,17 +22,21 @@ from chipsim.network.compiled.inbox import WORDS, count_taken, take_rows
 from chipsim.network.compiled.layout import ACCEPTED, FEEDER, NOW, PORT_STRIDE
 from chipsim.network.compiled.layout import LEFT as WAITING
 from chipsim.network.compiled.script import SENT_ALL, send
-from chipsim.network.compiled.state import bare, flags, ints, octets, opened, words
-from chipsim.sim.consume import TICK, count_kinds, note_consumed
+from chipsim.network.compiled.state import State, bare, ints, octets, opened, words
+from chipsim.sim.consume import LOG_FORM, TICK, count_kinds, has_room, note_taken
 from chipsim.sim.expand import INTS, LONGS, PLAN_FIELDS, count_keys, put_keys
 from chipsim.sim.handlers import (
     FIELDS,
     OPEN,
     any_open,
     charge_handlers,
+    charge_operations,
+    log_handler,
     settle,
     start_steps,
 )
+from chipsim.sim.spikes import FORM as SPIKE_FORM
+from chipsim.sim.spikes import log_spikes
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -40,10 +44,8 @@ U32 = NDArray[np.uint32]
 
 SENT_PACKETS = 2
 """What :func:`chipsim.sim.handlers.any_open` says when an open handler has sent packets."""
-HELD_COLUMNS = 7
-DELIVERED = 0
 
-FORM = 46
+FORM = 45
 (
     STATUS,  # what the call came to, see below
     TAKEN,  # packets taken
@@ -74,15 +76,14 @@ FORM = 46
     VERTICES,
     KIND_OF_NET,
     NETS,
-    HAS_TICK,
-    LATE,
-    LATE_BY_END,
-    ENDPOINTS,
     SENT_KINDS,
     KINDS,
-    HELD,
-    HELD_AT,
-    HELD_ROOM,
+    LOG,  # form of the log of packets
+    SPIKES,  # form of the log of spikes, 0 where nobody records them
+    CHARGED,  # cycles by operation of the open handlers, 0 where nobody records them
+    CHARGED_CORES,
+    CHARGED_OPERATIONS,
+    CHARGED_COLUMNS,
     PER_TICK,
     PER_SEND,
     SWITCH_PS,
@@ -105,6 +106,13 @@ BAD_KEY = 4  # a key lies outside its net's block
 TOO_MANY = 5  # more packets than the out columns hold
 
 
+@inlined
+def script_of(net: State, port: int) -> tuple[int, int]:
+    """Return how many of a port's sends wait for acceptance, and when the last was accepted."""
+    source = net.ports[port * PORT_STRIDE + FEEDER]
+    return net.sources[source + WAITING], net.sources[source + ACCEPTED]
+
+
 @compiled
 def settle_whole(directory: I64, data: I64, ports: I32, now: int, totals: I64) -> None:
     """Close every handler that has ended by ``now``, where nobody records them one by one.
@@ -119,10 +127,34 @@ def settle_whole(directory: I64, data: I64, ports: I32, now: int, totals: I64) -
     for core in range(data.shape[1]):
         left, last = 0, -1
         if found == SENT_PACKETS:
-            source = net.ports[int(ports[core]) * PORT_STRIDE + FEEDER]
-            left, last = net.sources[source + WAITING], net.sources[source + ACCEPTED]
+            left, last = script_of(net, int(ports[core]))
         if settle(data, core, left, last, now, totals):
             data[OPEN, core] = 0
+
+
+@compiled
+def settle_logged(
+    directory: I64, data: I64, ports: I32, now: int, totals: I64, held: I64, rows: int,
+    endpoint: I32, table: I64, closing: I64, phase: int, batch: int,
+) -> int:  # fmt: skip
+    """Do :func:`settle_whole` and record the handlers; return the rows that ``held`` then has.
+
+    The further parameters are those of :func:`chipsim.sim.handlers.log_handlers`; there must be
+    room for a row of each core behind the first ``rows``.
+    """
+    found = any_open(data)
+    if not found:
+        return rows
+    net = opened(directory)
+    for core in range(data.shape[1]):
+        left, last = 0, -1
+        if found == SENT_PACKETS:
+            left, last = script_of(net, int(ports[core]))
+        if settle(data, core, left, last, now, totals):
+            data[OPEN, core] = 0
+            log_handler(held, rows, data, core, endpoint, table, closing, phase, batch)
+            rows += 1
+    return rows
 
 
 class Handlers(NamedTuple):
@@ -142,11 +174,8 @@ class Handlers(NamedTuple):
     rates: I64
     sequence: I64
     kind_of_net: NDArray[np.int8]
-    has_tick: NDArray[np.bool_]
-    late: I64
-    late_by_end: I64
     sent: I64
-    held: I64
+    log: I64
 
 
 @inlined
@@ -168,11 +197,8 @@ def read(form: I64) -> Handlers:
         carray(words(form[RATES]), (form[LEVELS], 2)),
         carray(words(form[SEQUENCE]), (form[VERTICES],)),
         carray(octets(form[KIND_OF_NET]), (form[NETS],)),
-        carray(flags(form[HAS_TICK]), (form[KINDS],)),
-        carray(words(form[LATE]), (form[KINDS],)),
-        carray(words(form[LATE_BY_END]), (2, form[ENDPOINTS])),
         carray(words(form[SENT_KINDS]), (form[KINDS],)),
-        carray(words(form[HELD]), (HELD_COLUMNS, form[HELD_ROOM])),
+        carray(words(form[LOG]), (LOG_FORM,)),
     )
 
 
@@ -221,7 +247,7 @@ def begin(form: I64, tick: int, now: int) -> tuple[I32, U32]:
     status = DONE
     if waiting < 0 or net.scalars[NOW] != now or not together(on):
         status = IN_PARTS
-    elif form[HELD_AT] + waiting > form[HELD_ROOM]:
+    elif not has_room(on.log, waiting):
         status = NO_ROOM
     if status == DONE:
         last = start_steps(on.data, on.cores, on.left, on.total, on.rows, on.step, tick, now)
@@ -233,10 +259,7 @@ def begin(form: I64, tick: int, now: int) -> tuple[I32, U32]:
     if status != DONE:
         return np.empty((TAKEN_INTS, 0), np.int32), np.empty((0, WORDS), np.uint32)
     longs, columns, payload, _ = take_rows(net, on.inboxes, now, waiting)
-    note_consumed(
-        on.held, form[HELD_AT], on.kind_of_net, on.has_tick, on.late, on.late_by_end, columns[4],
-        columns[1], columns[5], longs[1], longs[2], columns[7], longs[3], DELIVERED, tick, TICK,
-    )  # fmt: skip
+    note_taken(on.log, longs, columns, waiting, tick, TICK)
     form[TAKEN] = waiting
     on.counts[:] = 0
     return columns, payload
@@ -253,7 +276,7 @@ def finish(
     tag: I32,
     tick: int,
 ) -> None:
-    """Charge what the rows counted, and send keys; sets ``STATUS``.
+    """Charge what the rows counted, record it if asked to, and send keys; sets ``STATUS``.
 
     Parameters
     ----------
@@ -273,6 +296,12 @@ def finish(
         on.data, on.cores, on.counts, on.costs, on.totals, received, position, on.rows, fan,
         form[PER_TICK], form[PER_SEND], on.rates, form[SWITCH_PS],
     )  # fmt: skip
+    if form[CHARGED] != 0:
+        charge_operations(
+            carray(words(form[CHARGED]), (form[CHARGED_CORES], form[CHARGED_OPERATIONS])),
+            on.cores, carray(words(form[CHARGED_COLUMNS]), (form[OPERATIONS],)),
+            on.counts, on.costs,
+        )  # fmt: skip
     if len(position) == 0:
         return
     table = carray(words(plan[PLAN_TABLE]), (PLAN_FIELDS, nets + 1))
@@ -298,6 +327,11 @@ def finish(
     form[SENT] = count
     nets_sent = columns[3, :count]
     count_kinds(on.sent, on.kind_of_net, nets_sent)
+    if form[SPIKES] != 0:
+        log_spikes(
+            carray(words(form[SPIKES]), (SPIKE_FORM,)), longs[0, :count], columns[2, :count], keys,
+            nets_sent, columns[4, :count], columns[5, :count],
+        )  # fmt: skip
     status = send(
         on.network, columns[0, :count], longs[0, :count], longs[1, :count], columns[1, :count],
         columns[2, :count], longs[2, :count], keys, payloads, nets_sent, columns[4, :count],

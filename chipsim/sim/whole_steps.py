@@ -77,16 +77,14 @@ class WholeSteps:
             at.RATES: self._rates,
             at.SEQUENCE: simulation.sequence,
             at.KIND_OF_NET: tracer.kind_of_net,
-            at.HAS_TICK: tracer.has_tick,
-            at.LATE: tracer.late_by_kind,
-            at.LATE_BY_END: tracer.late_by_end,
             at.SENT_KINDS: tracer.sent_by_kind,
-            at.HELD: tracer.held,
+            at.LOG: tracer.packet_log.form,
             at.OUT_LONGS: self._longs,
             at.OUT_INTS: self._ints,
             at.OUT_KEYS: self._keys,
             at.OUT_WORDS: self._words,
         }
+        arrays |= self._recorded(group)
         for field, array in arrays.items():
             form[field] = array.ctypes.data
         self._alive: Any = arrays  # as long as their addresses are used
@@ -95,11 +93,23 @@ class WholeSteps:
         form[at.ALL_ROWS] = len(self._left)
         form[at.OPERATIONS], form[at.LEVELS] = len(self._costs), len(self._rates)
         form[at.VERTICES], form[at.NETS] = len(simulation.sequence), len(tracer.kind_of_net)
-        form[at.ENDPOINTS] = tracer.late_by_end.shape[1]
-        form[at.KINDS], form[at.HELD_ROOM] = len(tracer.has_tick), tracer.held.shape[1]
+        form[at.KINDS] = len(tracer.sent_by_kind)
         form[at.PER_TICK], form[at.PER_SEND] = simulation.tick_cycles, simulation.send_cycles
         form[at.SWITCH_PS] = simulation.levels.switch_ps
         form[at.OUT_ROOM] = len(self._keys)
+
+    def _recorded(self, group: StepGroup) -> dict[int, NDArray[Any]]:
+        """Return the arrays that are filled in only where handlers and spikes are recorded."""
+        operations, spikes = self._simulation.operations, self._simulation.tracer.observer.spike_log
+        arrays: dict[int, NDArray[Any]] = {}
+        if spikes is not None:
+            arrays[at.SPIKES] = spikes.form
+        if operations is not None:
+            arrays[at.CHARGED] = operations.table
+            arrays[at.CHARGED_COLUMNS] = operations.columns(group.kernel.operations)
+            self.form[at.CHARGED_CORES] = len(operations.table)
+            self.form[at.CHARGED_OPERATIONS] = operations.table.shape[1]
+        return arrays
 
     def run(self, rows: I32, cores: I32, inboxes: I32, tick: int, now: int) -> int:
         """Do the handlers of ``tick`` on some rows, all at one step of their effects.
@@ -119,18 +129,17 @@ class WholeSteps:
         first = rows.item(0)
         local = self._total.item(first) - self._left.item(first)
         tracer = self._simulation.tracer
-        form[at.HELD_AT] = tracer.rows_held
+        tracer.observer.make_room(len(self._keys))
         if not self._kernel.whole(form, local, tick, now):
             return -1
-        status, taken, sent, last = form[: at.LAST + 1].tolist()
-        if status == at.NO_ROOM and tracer.rows_held:
+        status, _, sent, last = form[: at.LAST + 1].tolist()
+        if status == at.NO_ROOM and tracer.packet_log.rows:
             tracer.hand_over()
             return self.run(rows, cores, inboxes, tick, now)
         if status in (at.IN_PARTS, at.NO_ROOM):
             return -1
         self._simulation.tick_handlers += len(rows)
         self.handlers += len(rows)
-        tracer.rows_held += taken
         tracer.packets_by_software += sent
         if status != at.DONE:
             self._send(status, sent)

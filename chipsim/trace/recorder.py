@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chipsim.errors import TraceError, did_you_mean
 from chipsim.trace.aggregates import PACKET_COLUMNS, TICK_COLUMNS, Aggregates
+from chipsim.trace.manifest import forget_parts, write_parts
 from chipsim.trace.parts import ROWS_PER_PART
 from chipsim.trace.rows import Rows
 from chipsim.trace.schema import (
@@ -67,6 +68,9 @@ class Recorder:
     ----------
     counts : Aggregates
         Read it through :meth:`aggregates`, which brings it up to date.
+    window : Window
+        Rows of hops, channels and power name no batch: whoever hands them over leaves out those of
+        batches that the window does not take.
 
     Raises
     ------
@@ -104,8 +108,10 @@ class Recorder:
         self.phases = phases
         self._counts = Aggregates(kinds)
         self._sent = np.zeros(len(kinds), np.int64)
-        window = window or Window()
+        self.window = window = window or Window()
         self._check(level, directory, window)
+        if directory is not None and level != "summary":
+            forget_parts(directory)
         self._names: dict[str, list[str]] = {name: [] for name in _NAMED}
         labels: Labels = {"kind": kinds, "phase": phases, "outcome": OUTCOMES, **self._names}
 
@@ -243,6 +249,8 @@ class Recorder:
             stream.drain()
             if stream.writer is not None:
                 stream.writer.close()
+        if self.directory is not None and self.writes_packets:
+            write_parts(self.directory)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint needs: all counts, and the rows that are not in closed parts."""

@@ -178,7 +178,7 @@ TICKS = TraceSchema(
             default=-1,
         ),
         Column("level", "int8", "Clock level, 0 the lowest; -1: not kept", default=-1),
-        Column("phase", "int8", "The program's phase at the start", "", True, default=0),
+        Column("phase", "int8", "The phase when its end was noticed", "", True, default=0),
         Column("batch", "int32", "Training batch, from 0 over the whole run; -1: none", default=-1),
     ),
     order=("done_ps", "pe", "tick"),

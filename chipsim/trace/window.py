@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.errors import TraceError
 from chipsim.trace.rows import Rows
 from chipsim.trace.schema import TraceSchema
 from chipsim.units import FOREVER
@@ -22,7 +23,8 @@ class Window:
         Rows whose end (packets, ticks), grant (hops) or window's end (channels) lies in
         [start, end) [ps].
     first_batch, last_batch : int
-        Batches, both included; rows without a batch (-1) are kept only without this limit.
+        Batches, both included; rows without a batch (-1) are kept only without this limit. Rows
+        that name no batch are kept by when they happened (:meth:`takes_batch`).
     vertices : tuple of int
         Source vertices of packets and hops; vertices of spikes and samples.
     kinds : tuple of str
@@ -38,6 +40,35 @@ class Window:
     vertices: tuple[int, ...] = ()
     kinds: tuple[str, ...] = ()
     channels: tuple[int, ...] = ()
+
+    @property
+    def limits_batches(self) -> bool:
+        """Whether some batches are left out."""
+        return self.first_batch is not None or self.last_batch is not None
+
+    def takes_batch(self, batch: int) -> bool:
+        """Return whether the rows of a batch (-1: of none) are written."""
+        if self.first_batch is not None and batch < self.first_batch:
+            return False
+        return self.last_batch is None or 0 <= batch <= self.last_batch
+
+    def check(self, vertices: int, channels: int) -> None:
+        """Refuse numbers that no vertex or channel of a run has.
+
+        Raises
+        ------
+        TraceError
+        """
+        for name, numbers, count in (
+            ("vertices", self.vertices, vertices),
+            ("channels", self.channels, channels),
+        ):
+            for number in numbers:
+                if not 0 <= number < count:
+                    raise TraceError(
+                        f"trace.{name}: got {number}, expected numbers from 0 to {count - 1}, "
+                        f"those of the run's {name}"
+                    )
 
     def select(self, schema: TraceSchema, rows: Rows, kinds: tuple[str, ...]) -> Rows:
         """Return the rows in the window; limits on columns a data set has not do nothing."""

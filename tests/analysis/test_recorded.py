@@ -50,7 +50,7 @@ def test_the_reference_network_gives_the_same_bytes(sliced: Path, tmp_path: Path
         trace__membrane='["layer0:0-2", "r1/layer1"]', network__model="simpy",
     )  # fmt: skip
     mine, theirs = files(sliced), files(other)
-    assert mine.keys() == theirs.keys() and len(mine) == len(NAMES) + 2
+    assert mine.keys() == theirs.keys() and len(mine) == len(NAMES) + 3
     assert [name for name in mine if mine[name] != theirs[name]] == []
 
 
@@ -206,6 +206,46 @@ def test_windows_by_kind_and_channel(tmp_path: Path, raw: dict[str, Rows]) -> No
     assert "covers a part of the run only" in open_run(part).notes[0]
 
 
+@pytest.mark.parametrize("slices", [{}, {"trace__window_us": 4000}], ids=["batches", "slices"])
+def test_a_window_of_one_batch(
+    slices: dict[str, object], tmp_path: Path, raw: dict[str, Rows]
+) -> None:
+    part = make_run(tmp_path / "part", trace__first_batch=1, trace__last_batch=1, **slices)
+    rows = {name: raw_rows(part, name) for name in NAMES}
+    [(start, end)] = [
+        (row["start_ps"], row["end_ps"])
+        for row in rows["annotations"]
+        if row["what"] == "batch" and row["number"] == 1
+    ]
+    assert rows["hops"] == [h for h in raw["hops"] if start < h["granted_ps"] <= end]
+    for name in ("packets", "ticks", "spikes"):
+        assert {row["batch"] for row in rows[name]} == {1}
+    assert rows["packets"] == [row for row in raw["packets"] if row["batch"] == 1]
+    for name in ("channels", "power"):
+        ends = {row["window_end_ps"] for row in rows[name]}
+        assert ends == ({end} if not slices else {t for t in ends if start < t < end + 4 * 10**9})
+    if not slices:
+        assert rows["channels"] == [c for c in raw["channels"] if c["window_end_ps"] == end]
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        (
+            {"trace__vertices": "[2, 900]"},
+            "trace.vertices: got 900, expected numbers from 0 to 13, those",
+        ),
+        ({"trace__channels": "[90000]"}, "trace.channels: got 90000, expected numbers from 0 to "),
+    ],
+)
+def test_numbers_that_no_vertex_or_channel_has(
+    tmp_path: Path, limit: dict[str, object], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AssertionError):
+        make_run(tmp_path / "run", **TINY, **limit)
+    assert says in capsys.readouterr().err
+
+
 def test_names_that_are_broken_or_older(sliced: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(sliced, tmp_path / "copy"))
     for text, says in (
@@ -215,7 +255,7 @@ def test_names_that_are_broken_or_older(sliced: Path, tmp_path: Path) -> None:
     ):
         (copy / "vertices.json").write_text(text)
         with pytest.raises(TraceError, match=says):
-            _ = open_run(copy).vertices
+            open_run(copy)
 
 
 @settings(

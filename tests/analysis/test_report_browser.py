@@ -31,7 +31,7 @@ def page(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def browse(page: Path, hash_: str, *words: str) -> str:
+def browse(page: Path, hash_: str, *words: str, width: int = 1240) -> str:
     """Run the browser on a page, without a network, and return what it printed."""
     assert BROWSER is not None
     profile = page.parent / f"profile{len(list(page.parent.iterdir()))}"
@@ -39,7 +39,7 @@ def browse(page: Path, hash_: str, *words: str) -> str:
         [
             *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
             *(f"--user-data-dir={profile}", "--host-resolver-rules=MAP * ~NOTFOUND"),
-            *("--window-size=1240,3000", *words, f"{page.as_uri()}{hash_}"),
+            *(f"--window-size={width},3000", *words, f"{page.as_uri()}{hash_}"),
         ],
         capture_output=True,
         text=True,
@@ -61,6 +61,18 @@ def test_tables_sort_and_the_slider_moves(page: Path) -> None:
     assert got["problems"] == []
     # Each column both ways; all positions of the slider; all zooms; the charts are there.
     assert got["sorts"] > 100 and got["slides"] >= 4 and got["zooms"] == 5 and got["charts"] > 15
+
+
+def test_charts_of_a_phone_have_letters_of_their_size(page: Path) -> None:
+    """Charts scale to the page: one of 1,080 units on a screen of 500 has letters of 5 pixels."""
+    widths = {
+        width: set(
+            re.findall(r'viewBox="0 0 (\d{3,4}) ', browse(page, "", "--dump-dom", width=width))
+        )
+        for width in (500, 1240)
+    }
+    assert "1080" in widths[1240] and "480" not in widths[1240]
+    assert "480" in widths[500] and "1080" not in widths[500]
 
 
 def test_sections_and_figures_are_drawn(page: Path) -> None:

@@ -140,6 +140,7 @@ def test_a_killed_run_is_read_with_a_note(copy: Path, directory: Path) -> None:
         json.dumps({"format": "chipsim-run/1", "state": "running", "reason": ""})
     )
     (copy / "summary.json").unlink()
+    (copy / "parts.json").unlink()
     max((copy / "packets.parquet").iterdir()).unlink()
     run = open_run(copy)
     assert run.notes == ("incomplete: the run was killed; figures cover what it wrote",)
@@ -147,6 +148,31 @@ def test_a_killed_run_is_read_with_a_note(copy: Path, directory: Path) -> None:
     rows = run.packets.num_rows
     assert sum(run.latency()["copies"].to_pylist()) == rows < open_run(directory).packets.num_rows
     assert run.span_ps == max(run.packets["ended_ps"][-1].as_py(), run.ticks["done_ps"][-1].as_py())
+
+
+def test_use_of_pes_is_that_of_the_time_their_handlers_cover(
+    copy: Path, directory: Path, tmp_path: Path
+) -> None:
+    """A killed run's ticks may end long before its packets; a window covers a part."""
+    whole = open_run(directory)
+    assert whole.handled_ps == whole.span_ps
+    (copy / "status.json").write_text(
+        json.dumps({"format": "chipsim-run/1", "state": "running", "reason": ""})
+    )
+    for name in ("summary.json", "parts.json"):
+        (copy / name).unlink()
+    parts = sorted((copy / "ticks.parquet").iterdir())
+    rows = pq.read_table(parts[0]).slice(0, 1000)
+    for part in parts[1:]:
+        part.unlink()
+    pq.write_table(rows, parts[0])
+    killed = open_run(copy)
+    assert killed.handled_ps == (
+        max(rows["done_ps"].to_pylist()) - min(rows["start_ps"].to_pylist())
+    )
+    assert killed.handled_ps < killed.span_ps / 2
+    busy = sum(rows["busy_ps"].to_pylist())
+    assert sum(killed.pe_use()["use"].to_pylist()) == pytest.approx(busy / killed.handled_ps)
 
 
 def test_copies_that_nobody_took_have_rows_as_well(hurried: Path) -> None:

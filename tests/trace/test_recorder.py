@@ -195,8 +195,8 @@ def test_levels_write_what_they_say(tmp_path: Path) -> None:
         assert (made.writes_packets, made.writes_hops) == (level != "summary", level == "hops")
     assert written == {
         "summary": [],
-        "packets": sorted(f"{name}.parquet" for name in SCHEMAS if name != "hops"),
-        "hops": sorted(f"{name}.parquet" for name in SCHEMAS),
+        "packets": sorted([*(f"{n}.parquet" for n in SCHEMAS if n != "hops"), "parts.json"]),
+        "hops": sorted([*(f"{n}.parquet" for n in SCHEMAS), "parts.json"]),
     }
     assert [row["channel"] for row in read(tmp_path / "hops", "hops")] == [1, 2]
     assert read(tmp_path / "hops", "channels")[0]["queue_peak"] == -1

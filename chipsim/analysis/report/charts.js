@@ -139,7 +139,7 @@ function timelineChart(run, shared) {
     buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === view));
   }
   const buttons = views.map(([name], i) => el("button", { type: "button", "data-zoom": i, onclick: () => show(i) }, name));
-  holder.append(el("div", { class: "controls" }, "Show", ...buttons), box);
+  holder.append(el("div", { class: "controls noprint" }, "Show", ...buttons), box);
   show(0);
   const of = t.of > t.handlers.length ? `${count(t.handlers.length)} of ${count(t.of)} handlers: those of the ${t.pes.length} busiest PEs. ` : "";
   const name = t.batch >= 0 ? `Batch ${t.batch}` : "The whole trace (its rows belong to no batch)";

@@ -81,9 +81,13 @@ function logBounds(values) {
 }
 function bottomAxis(svg, scale, ticks, y, top, label, form, middle) {
   svg.append(sv("path", { class: "axis", d: `M${r1(scale(ticks[0]))} ${y}` }));
+  let free = -Infinity; // a label that would touch the one before is left out, its line is not
   for (const t of ticks) {
+    const text = form(t), half = 3.6 * text.length;
     svg.append(sv("path", { class: "grid", d: `M${r1(scale(t))} ${top}V${y}` }));
-    svg.append(word(scale(t), y + 16, form(t), { "text-anchor": "middle", class: "dim" }));
+    if (scale(t) - half < free) continue;
+    svg.append(word(scale(t), y + 16, text, { "text-anchor": "middle", class: "dim" }));
+    free = scale(t) + half;
   }
   svg.append(word(middle, y + 33, label, { "text-anchor": "middle" }));
 }

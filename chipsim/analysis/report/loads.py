@@ -183,7 +183,7 @@ class LoadPass:
     def pes_json(self) -> Json:
         """Return the table of the busiest PEs."""
         busy = self.pe_busy.sum(axis=0)
-        span = max(self.run.span_ps, 1)
+        span = max(self.run.handled_ps, 1)
         pes = np.flatnonzero(self.handlers)
         order = pes[np.argsort(-busy[pes], kind="stable")][:TABLE_ROWS].tolist()
         columns = [

@@ -73,9 +73,11 @@ function comparison(runs) {
 function share(runs) {
   const kinds = [...new Set(runs.flatMap((r) => [...(r.latency || []), ...(r.hops || [])].map((g) => g.kind).concat(["spike", "error"])))];
   const largest = (rows, length) => Math.max(0, ...rows.flatMap((row, i) => row.map((v) => v / Math.max(length(i), 1))));
+  // Drawn for the screen it is opened on: at a phone's width, charts of 1,080 have letters of 5 px.
+  const narrow = window.innerWidth <= 760;
   const maps = runs.filter((r) => r.map).map((r) => r.map), span = (m) => (i) => m.ends[i] - m.starts[i];
   return {
-    width: runs.length > 1 ? 620 : 1080, single: runs.length === 1, place: (kind) => kinds.indexOf(kind), index: (run) => runs.indexOf(run),
+    width: narrow ? 480 : runs.length > 1 ? 620 : 1080, single: runs.length === 1, place: (kind) => kinds.indexOf(kind), index: (run) => runs.indexOf(run),
     latency: logBounds(runs.flatMap((r) => (r.latency || []).flatMap((g) => [g.min, g.max]))),
     channel: Math.max(0, ...maps.map((m) => largest(m.busy, span(m)))), pe: Math.max(0, ...maps.map((m) => largest(m.computing, span(m)))),
     energy: Math.max(0, ...runs.filter((r) => r.energy).flatMap((r) => Object.values(r.energy.parts))),

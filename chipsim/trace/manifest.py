@@ -1,0 +1,111 @@
+"""``parts.json``: length and checksum of every file of a trace, so that none of another run passes.
+
+It is written when the recorder closes: a killed run has none.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+from chipsim.errors import TraceError
+from chipsim.trace.files import read_json, write_file
+from chipsim.trace.layout import NAMES, PARTS
+from chipsim.trace.schema import SCHEMAS
+
+PARTS_FORMAT = "chipsim-parts/1"
+_BLOCK = 1 << 20
+
+
+def write_parts(directory: Path) -> None:
+    """Write ``parts.json`` about the files of a trace that are there.
+
+    Notes
+    -----
+    Reads them all, in blocks of 1 MB; CRC-32, which takes about 1 ms a megabyte.
+    """
+    names = [NAMES] if (directory / NAMES).is_file() else []
+    for schema in SCHEMAS.values():
+        folder = directory / schema.directory
+        names += sorted(f"{schema.directory}/{path.name}" for path in folder.glob("part-*.parquet"))
+    value = {"format": PARTS_FORMAT, "files": {name: _mark(directory / name) for name in names}}
+    write_file(directory / PARTS, json.dumps(value, indent=1).encode() + b"\n")
+
+
+def forget_parts(directory: Path) -> None:
+    """Remove ``parts.json``, for a trace that is going to change."""
+    (directory / PARTS).unlink(missing_ok=True)
+
+
+def read_parts(directory: Path) -> dict[str, dict[str, Any]] | None:
+    """Return what ``parts.json`` says of each file, by name; None if there is no such file.
+
+    Raises
+    ------
+    TraceError
+        If it is broken, or of another version.
+    """
+    path = directory / PARTS
+    if not path.is_file():
+        return None
+    value = read_json(path)
+    if value.get("format") != PARTS_FORMAT:
+        raise TraceError(
+            f"{path}: got format {value.get('format')!r}, this chipsim reads {PARTS_FORMAT!r}; "
+            "read it with the version that wrote it, or run again"
+        )
+    files = value.get("files")
+    if not isinstance(files, dict) or not all(isinstance(mark, dict) for mark in files.values()):
+        raise TraceError(f"{path}: files: expected lengths and checksums by name; run again")
+    return files
+
+
+def check_parts(directory: Path, files: dict[str, dict[str, Any]], folder: str) -> None:
+    """Refuse a folder, or a single file, that is not what the run has written.
+
+    Parameters
+    ----------
+    directory : Path
+        The run's.
+    files : dict
+        Of :func:`read_parts`.
+    folder : str
+        ``packets.parquet``, ``vertices.json``, ...
+
+    Raises
+    ------
+    TraceError
+        For files that are missing, too many, or differ.
+    """
+    wanted = {name for name in files if name == folder or name.startswith(f"{folder}/")}
+    where = directory / folder
+    found = {folder} if where.is_file() else {f"{folder}/{p.name}" for p in where.glob("part-*")}
+    for name in sorted(wanted ^ found):
+        what = "is missing" if name in wanted else "is none that this run wrote"
+        raise TraceError(
+            f"{directory / name}: {what} ({PARTS} lists them); copy the directory again, or run "
+            "again"
+        )
+    for name in sorted(wanted):
+        got = _mark(directory / name)
+        if got != files[name]:
+            raise TraceError(
+                f"{directory / name}: got {_told(got)}, this run wrote {_told(files[name])} "
+                f"({PARTS}); the file is damaged or of another run: copy the directory again, or "
+                "run again"
+            )
+
+
+def _told(mark: dict[str, Any]) -> str:
+    return f"{mark.get('bytes')} bytes with checksum {mark.get('crc32')}"
+
+
+def _mark(path: Path) -> dict[str, Any]:
+    checksum = length = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            checksum = zlib.crc32(block, checksum)
+            length += len(block)
+    return {"bytes": length, "crc32": f"{checksum:08x}"}
