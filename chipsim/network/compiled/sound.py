@@ -141,7 +141,7 @@ def _flits(machine: Machine, routes: Sequence[Route], found: RouteColumns) -> I6
 
 def _leaves(found: RouteColumns, levels: list[I64]) -> I64:
     """Return how many copies there are below each branch."""
-    leaves = (found.next == SINK).astype(np.int64)
+    leaves: I64 = (found.next == SINK).astype(np.int64)
     for stages in reversed(levels[1:]):
         below = ranges(found.begin[stages], found.begin[stages + 1])
         sums = np.bincount(found.stage[below], weights=leaves[below], minlength=len(found.entry))
