@@ -176,13 +176,13 @@ def _system_noc(machine: Machine, ax: Axes, cores: int) -> None:
     on_chip = machine.endpoint_chip == 0
     if not (on_chip & (machine.endpoint_kind == EndpointKind.DRAM)).any():
         return
-    line = {"color": _COLOURS["A"], "linewidth": 1.2, "zorder": 0}
+    colour = _COLOURS["A"]
     turn = np.linspace(0, 2 * np.pi, 181)
-    ax.plot(1.25 * np.cos(turn), 1.25 * np.sin(turn), "-", **line)
+    ax.plot(1.25 * np.cos(turn), 1.25 * np.sin(turn), "-", color=colour, lw=1.2, zorder=0)
     for place in range(cores):
         x, y = np.cos(2 * np.pi * place / cores), np.sin(2 * np.pi * place / cores)
-        ax.plot((x, 1.25 * x), (y, 1.25 * y), "-", **line)
-    ax.plot((0, 0), (-1.25, -1.6), "-", **line)
+        ax.plot((x, 1.25 * x), (y, 1.25 * y), "-", color=colour, lw=1.2, zorder=0)
+    ax.plot((0, 0), (-1.25, -1.6), "-", color=colour, lw=1.2, zorder=0)
     box = {"boxstyle": "round", "facecolor": _COLOURS["A"]}
     ax.text(0, -1.65, "SDRAM", ha="center", va="center", bbox=box)
 
