@@ -35,11 +35,13 @@ def load(changes: Mapping[str, int] | None = None) -> dict[str, Cost]:
     problems = []
     for name, value in (changes or {}).items():
         if name not in costs:
-            problems.append(f"unknown operation {name!r}{did_you_mean(name, costs)}")
+            problems.append(f"{name}: unknown operation{did_you_mean(name, costs)}")
         elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            problems.append(f"{name} = {value!r}; expected a whole number of cycles, at least 0")
+            problems.append(f"{name}: got {value!r}, expected a whole number of cycles, at least 0")
         else:
-            costs[name] = replace(costs[name], cycles=value, kind="U", source="set by the user")
+            old = costs[name]
+            source = f"set by the user; was {old.cycles} ({old.kind})"
+            costs[name] = replace(old, cycles=value, kind="U", source=source)
     if problems:
         raise ExperimentError("EventProp costs", problems)
     return costs

@@ -20,6 +20,7 @@ from chipsim.experiment.model import (
 from chipsim.mapping.application import KINDS
 from eventprop_apps.model_section import InitSection, ModelSection
 from eventprop_apps.sections import (
+    CostsSection,
     ExchangeTrainSection,
     LossSection,
     OptimizerSection,
@@ -63,6 +64,8 @@ class TrainingModel(ExperimentModel):
     optimizer: OptimizerSection
     train: ExchangeTrainSection
     init: InitSection
+    costs: CostsSection | None = None
+    """Cycles of EventProp's operations that differ from costs.toml (adam_update = 100)."""
 
     def datasets(self) -> tuple[Dataset, Dataset]:
         """Return training and test samples."""
@@ -120,6 +123,7 @@ class TrainingModel(ExperimentModel):
             *self.loss.problems(list(self.labels())),
             *self.init_problems(),
             *self._weight_problems(),
+            *(self.costs.problems() if self.costs else ()),
             *(
                 f"trace.kinds: unknown kind {kind!r}{did_you_mean(kind, KINDS)}"
                 for kind in self.trace.kinds or ()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from chipsim.errors import DataError, did_you_mean
+from chipsim.errors import DataError, ExperimentError, did_you_mean
 from chipsim.experiment.model import (
     Count,
     NotNegative,
@@ -23,6 +23,26 @@ if TYPE_CHECKING:
     from eventprop_apps.losses.regularisers import Regulariser
     from eventprop_apps.optimisers.api import OptimiserSettings
     from eventprop_apps.optimisers.schedules import Schedule
+
+
+class CostsSection(Section):
+    """Cycles of EventProp's operations that differ from costs.toml (adam_update = 100)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def cycles(self) -> dict[str, int]:
+        """Return what was set, by operation."""
+        return dict(self.model_extra or {})
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with it, one sentence each."""
+        from eventprop_apps.costs import load
+
+        try:
+            load(self.cycles())
+        except ExperimentError as error:
+            return [f"costs.{problem}" for problem in error.problems]
+        return []
 
 
 class LossSection(Section):

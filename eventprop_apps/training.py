@@ -25,6 +25,7 @@ from chipsim.trace.provenance import write as write_provenance
 from chipsim.trace.recorder import Recorder
 from chipsim.trace.rundir import RunDirectory
 from chipsim.trace.summary import build_summary
+from eventprop_apps import costs as eventprop_costs
 from eventprop_apps.checkpoint import restore as restore_chip
 from eventprop_apps.checkpoint import state_of
 from eventprop_apps.chip import ChipRun
@@ -146,6 +147,7 @@ class TrainingRun:
             initial_weights_of(values, self.model, seed),
             self._jobs(),
             chip_options_of(values, seed),
+            costs=eventprop_costs.load(values.costs.cycles() if values.costs else None),
             input_capacity=max(1, train.events.longest(), test.events.longest()),
             optimiser=optimiser_of(values, self.model, self.per_epoch),
             clip_norm=values.optimizer.clip_norm,

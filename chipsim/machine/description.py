@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chipsim.errors import DescriptionError, UnknownFigureError, did_you_mean
 from chipsim.machine.checks import relations
+from chipsim.machine.documented import refusal
 from chipsim.machine.model import UNBOUNDED
 from chipsim.machine.schema import UNBOUNDED_TEXT, Spec, Value, spec_of, unit_of, wrong_unit
 
@@ -237,7 +238,7 @@ class Description:
         Raises
         ------
         DescriptionError
-            All unknown figures and unusable values at once.
+            All unknown figures, figures that nothing reads, and unusable values at once.
         """
         figures = dict(self._figures)
         problems = []
@@ -245,6 +246,10 @@ class Description:
             spec = spec_of(self._schema, name)
             if name not in figures or spec is None:
                 problems.append(f"{name}: {unknown_figure(figures, name)}")
+                continue
+            unread = refusal(self.family, name)
+            if unread is not None:
+                problems.append(f"{name}: {unread}")
                 continue
             value = _parse(spec, given)
             wrong = spec.problem(value)

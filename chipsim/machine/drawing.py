@@ -144,7 +144,7 @@ def _noc_lines(machine: Machine, ax: Axes, chip: int) -> None:
 
 
 def draw_cores(machine: Machine, ax: Axes) -> None:
-    """Draw a SpiNNaker1 chip: its cores round the router, and its six links."""
+    """Draw a SpiNNaker1 chip: its cores round the router, and its SDRAM on the System NoC."""
     chips = machine.chips
     assert chips is not None
     ends = np.flatnonzero((machine.endpoint_chip == 0) & (machine.endpoint_kind == EndpointKind.PE))
@@ -161,10 +161,30 @@ def draw_cores(machine: Machine, ax: Axes) -> None:
         ax.text(x, y, number, ha="center", va="center", color=tone, bbox=box)
     box = {"boxstyle": "round", "facecolor": _COLOURS["R"]}
     ax.text(0, 0, "router", ha="center", va="center", bbox=box)
-    ax.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3))
+    _system_noc(machine, ax, len(ends))
+    ax.set(xlim=(-1.7, 1.7), ylim=(-1.9, 1.5))
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title(f"{len(ends)} cores round the packet router; grey: system software, dark: dead")
+    ax.set_title(
+        f"{len(ends)} cores round the packet router; grey: system software, dark: dead;\n"
+        "green: the System NoC, which only memory traffic goes by"
+    )
+
+
+def _system_noc(machine: Machine, ax: Axes, cores: int) -> None:
+    """Draw the SDRAM, and the ring by which every core's DMA engine reaches it."""
+    on_chip = machine.endpoint_chip == 0
+    if not (on_chip & (machine.endpoint_kind == EndpointKind.DRAM)).any():
+        return
+    colour = _COLOURS["A"]
+    turn = np.linspace(0, 2 * np.pi, 181)
+    ax.plot(1.25 * np.cos(turn), 1.25 * np.sin(turn), "-", color=colour, lw=1.2, zorder=0)
+    for place in range(cores):
+        x, y = np.cos(2 * np.pi * place / cores), np.sin(2 * np.pi * place / cores)
+        ax.plot((x, 1.25 * x), (y, 1.25 * y), "-", color=colour, lw=1.2, zorder=0)
+    ax.plot((0, 0), (-1.25, -1.6), "-", color=colour, lw=1.2, zorder=0)
+    box = {"boxstyle": "round", "facecolor": _COLOURS["A"]}
+    ax.text(0, -1.65, "SDRAM", ha="center", va="center", bbox=box)
 
 
 def draw_chips(machine: Machine, ax: Axes) -> None:

@@ -64,7 +64,7 @@ class RouteColumns:
         total = value.copy()
         stages = np.flatnonzero(self.entry < 0)
         while len(stages):
-            branches = _ranges(self.begin[stages], self.begin[stages + 1])
+            branches = ranges(self.begin[stages], self.begin[stages + 1])
             before = self.entry[self.stage[branches]]
             total[branches] += np.where(before >= 0, total[before], 0)
             onward = self.next[branches]
@@ -109,7 +109,7 @@ def slices(routes: Iterable[Route]) -> Iterator[RouteColumns]:
         yield columns(some)
 
 
-def _ranges(begin: I64, end: I64) -> I64:
+def ranges(begin: I64, end: I64) -> I64:
     """Return the numbers of many ranges, one after another."""
     lengths = end - begin
     before = np.cumsum(lengths) - lengths

@@ -126,9 +126,14 @@ def split(known: Outlets, route: int) -> tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def capacity(machine: Machine) -> int | None:
-    """Return how many entries a router holds (``router.table_entries``), None if not known."""
-    name = "router.table_entries"
-    return machine.description.integer(name) if name in machine.description else None
+    """Return how many entries of a router are free for nets, None if that is not known.
+
+    ``router.usable_entries`` where the description gives it (SpiNNaker1's monitor keeps one of the
+    ``router.table_entries``), else all.
+    """
+    names = ("router.table_entries", "router.usable_entries")
+    known = [machine.description.integer(n) for n in names if n in machine.description]
+    return min(known, default=None)
 
 
 def make_tables(mapping: ChipMapping) -> Tables:

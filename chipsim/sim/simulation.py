@@ -7,7 +7,7 @@ next SimPy event, never past it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import simpy
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chipsim.errors import ProgramError, did_you_mean
 from chipsim.machine import wounds
 from chipsim.machine.route import Route
+from chipsim.mapping.application import Net
 from chipsim.mapping.mapping import Mapping as ChipMapping
 from chipsim.network.api import Deliveries, NetworkOptions, Sends
 from chipsim.seeds import derive
@@ -202,6 +203,9 @@ class Simulation:
         self.strangers = core_counters.Strangers(self.machine)
         self.net_names: list[str] = []
         self.net_index: dict[str, int] = {}
+        numbers = iter(
+            self.add_routes([route for net in self._sent() for route in self._given(net)])
+        )
         for index, net in enumerate(self.mapping.application.nets):
             name, source = str(net.name), str(net.source)
             self.net_names.append(name)
@@ -210,10 +214,8 @@ class Simulation:
                 continue
             block = self.mapping.keys[net.name]
             keyed = self.by_tables.routes.get(net.name, [])
-            typed = self.by_tables.chip_routes.get(net.name, [])
-            tabled = [found.route for found in keyed] + [found.route for found in typed]
-            given = tabled or self.mapping.routes[net.name]
-            routes = self.add_routes(given)
+            given = self._given(net)
+            routes = np.array([next(numbers) for _ in given], dtype=np.int32)
             if keyed:
                 self.strangers.learn(index, given, [self.endpoint_of[str(v)] for v in net.sinks])
             self.pes[source].nets[name] = NetHandle(
@@ -233,6 +235,19 @@ class Simulation:
             )
         for pe in self.pe_list:
             pe.plan_nets()
+
+    def _sent(self) -> Iterator[Net]:
+        """Yield the nets that a program sends, which is all but those of DMA engines."""
+        for net in self.mapping.application.nets:
+            if str(net.source) in self.pes and not net.dma:
+                yield net
+
+    def _given(self, net: Net) -> Sequence[Route]:
+        """Return a net's routes: what the tables make of it, or the mapping's own."""
+        keyed = self.by_tables.routes.get(net.name, [])
+        typed = self.by_tables.chip_routes.get(net.name, [])
+        tabled = [found.route for found in keyed] + [found.route for found in typed]
+        return tabled or self.mapping.routes[net.name]
 
     def _blocks_into(self, vertex: object) -> tuple[tuple[int, int], ...]:
         """Return first key and size of the nets that reach a vertex."""

@@ -1,6 +1,6 @@
 """CPU time per PE tick and per packet-hop: a board of 48 chips beside a single chip.
 
-    python tests/benchmarks/board_speed.py [--ticks 40] [--repeat 3]
+    python tests/benchmarks/board_speed.py [--ticks 40] [--repeat 3] [--network]
 
 Every PE runs a batched kernel, which takes what has arrived and sends to a PE of its own: on the
 board to the PE of the same place on a neighbouring chip, by the packet routers' tables; on one chip
@@ -9,12 +9,17 @@ whole board (10 million: 10,000 a tick of 1 ms), the same share per PE elsewhere
 PEs of the board; all PEs of one chip; the same one chip's PEs on the board, of which the other 47
 chips have nothing to do. What is timed is the run alone, compilation and building left out, once
 without packets (time per PE tick) and once with them (the difference per packet-hop).
+
+With ``--network`` the calls that such a run makes to its network are noted and made again to the
+network alone, the three cases in turn: CPU time per packet-hop in ``send``, ``advance`` and
+``take``, after the first ticks. A busy chip on a board should cost what it costs alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import os
 import statistics
 import time
 from collections.abc import Generator
@@ -117,8 +122,8 @@ def cases() -> list[Case]:
     ]
 
 
-def simulate(case: Case, share: float, ticks: int) -> tuple[float, Simulation, Senders]:
-    """Run a case and return the CPU time of its ticks after the first few [s]."""
+def prepared(case: Case, share: float, ticks: int) -> tuple[Simulation, Senders]:
+    """Return a case's simulation, ready to run."""
     names = [f"v{i}" for i in range(len(case.pes))]
     vertices = tuple(
         Vertex(name, fixed=place_of(case.machine, int(end)))
@@ -134,6 +139,12 @@ def simulate(case: Case, share: float, ticks: int) -> tuple[float, Simulation, S
     simulation = Simulation(mapping, programs, tick_us=1e6 / TICKS_PER_S)
     simulation.bind(kernel, names)
     kernel.plan = simulation.send_plan([net.name for net in nets])
+    return simulation, kernel
+
+
+def simulate(case: Case, share: float, ticks: int) -> tuple[float, Simulation, Senders]:
+    """Run a case and return the CPU time of its ticks after the first few [s]."""
+    simulation, kernel = prepared(case, share, ticks)
     tick_ps = simulation.clock.tick_ps
     gc.collect()
     # Tick k begins at (k + 1) ticks; the first ones compile and fill buffers.
@@ -143,14 +154,96 @@ def simulate(case: Case, share: float, ticks: int) -> tuple[float, Simulation, S
     return time.process_time() - start, simulation, kernel
 
 
+class Noted:
+    """Notes the calls that are made to a network, which still happen."""
+
+    NAMES = ("send", "advance", "take")
+
+    def __init__(self, network: Any) -> None:
+        self.made: list[tuple[str, tuple[Any, ...]]] = []
+        self._network = network
+        for name in self.NAMES:
+            setattr(network, name, self._noting(name, getattr(network, name)))
+
+    def _noting(self, name: str, method: Any) -> Any:
+        def noting(*given: Any) -> Any:
+            self.made.append((name, given))
+            return method(*given)
+
+        return noting
+
+    def stop(self) -> None:
+        """Let the network be as it was."""
+        for name in self.NAMES:
+            delattr(self._network, name)
+
+
+class Replay:
+    """What a case's run asks of its network, to be asked again of the network alone.
+
+    The network is put back to its state before the run by a checkpoint's means.
+    """
+
+    def __init__(self, case: Case, share: float, ticks: int) -> None:
+        simulation, _ = prepared(case, share, ticks)
+        simulation.short_cuts = False  # every packet passes send and take
+        self.network: Any = simulation.network
+        self.before = {name: np.array(a) for name, a in self.network.state().items()}
+        tick_ps = simulation.clock.tick_ps
+        self.warm_ps = WARM_UP * tick_ps + tick_ps // 2
+        self.calls = Noted(self.network)
+        simulation.run(until_ps=(WARM_UP + ticks) * tick_ps + tick_ps // 2)
+        self.calls.stop()
+
+    def timed(self) -> dict[str, float]:
+        """Return the CPU ns per packet-hop in each method, after the warm-up."""
+        network = self.network
+        network.restore(self.before)
+        used, hops, warm = dict.fromkeys(Noted.NAMES, 0.0), 0, False
+        for name, given in self.calls.made:
+            if not warm and name == "advance" and given[0] >= self.warm_ps:
+                warm, hops = True, network.counters().packet_hops
+            method = getattr(network, name)
+            begun = time.process_time()
+            method(*given)
+            if warm:
+                used[name] += time.process_time() - begun
+        hops = network.counters().packet_hops - hops
+        return {name: took / hops * 1e9 for name, took in used.items()}
+
+
+def network_alone(share: float, ticks: int, repeat: int) -> None:
+    """Print the table of ``--network``; one chip's runs are four times as long."""
+    found = cases()
+    replays = [Replay(case, share, ticks * (1 if case is found[0] else 4)) for case in found]
+    times: list[list[dict[str, float]]] = [[] for _ in found]
+    for _ in range(repeat):
+        for at, replay in enumerate(replays):
+            times[at].append(replay.timed())
+    load = os.getloadavg()[0]
+    print(f"network alone, ns per packet-hop, median (least) of {repeat}, machine load {load:.0f}")
+    print("| case | send | advance | take |")
+    print("|---|---|---|---|")
+    for case, rows in zip(found, times, strict=True):
+        cells = []
+        for name in Noted.NAMES:
+            values = [row[name] for row in rows]
+            cells.append(f"{statistics.median(values):.0f} ({min(values):.0f})")
+        print(f"| {case.label} | {' | '.join(cells)} |")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ticks", type=int, default=40)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--rate", type=float, default=10e6, help="packets/s on the whole board")
+    parser.add_argument("--network", action="store_true", help="the network alone")
     options = parser.parse_args()
     share = options.rate / TICKS_PER_S / BOARD_PES
+    if options.network:
+        network_alone(share, options.ticks, options.repeat)
+        return
     found = cases()
     for repeat in range(options.repeat):
         for case in found:

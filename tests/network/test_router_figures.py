@@ -99,6 +99,37 @@ def link_rate(name: str, payload: int, us: int, rows: int) -> float:
     return rate(pair, int(chips.link[0, 0]), us)
 
 
+@pytest.mark.parametrize(("transit", "rows"), [(False, (1, 2, 5, 6)), (True, (1, 2, 3, 4, 5, 6))])
+def test_a_permutation_across_the_middle_fills_the_links(
+    transit: bool, rows: tuple[int, ...]
+) -> None:
+    """Four open rows, two ways: 8 x 38.4 = 307.2 Gbit/s, the published bisection. In the other
+    reading, where the router's block passes packets on, six rows of PEs are open.
+    """
+    machine = load_machine("spinnaker2", {"floor.router_transit": transit})
+    ends = [(x, y, pe) for x in (1, 2, 3, 5, 6, 7) for y in rows for pe in range(4)]
+    ends = [(x, y, pe) for x, y, pe in ends if y not in (3, 4) or x not in (1, 7)]
+    pairs = [
+        (machine.endpoint_at(x, y, pe), machine.endpoint_at(8 - x, y, pe)) for x, y, pe in ends
+    ]
+    routes = [unicast(machine, a, b) for a, b in pairs]
+    counts = saturate(machine, routes, 4000, 5, 15)
+    across = [channel for channel in range(machine.channels) if crosses(machine, channel)]
+    flit_per_s = 300e6
+    carried = sum(rate(counts, channel, 10) for channel in across)
+    assert carried >= 0.95 * 2 * len(rows) * flit_per_s
+    assert carried * 128 / 1e9 <= 2 * len(rows) * 38.4 + 0.1
+
+
+def crosses(machine: Machine, channel: int) -> bool:
+    """Return whether a NoC channel leads from a column up to 3 to one from 4 on, or back."""
+    if machine.classes[machine.channel_class[channel]].name != "noc":
+        return False
+    here = machine.channel_node[channel]
+    there = machine.port_node[machine.channel_port[channel]]
+    return bool((machine.node_x[here] < 4) != (machine.node_x[there] < 4))
+
+
 @pytest.mark.parametrize(("payload", "per_second"), [(0, 4.5e6), (32, 2.6e6)])
 def test_spinnaker1_links(payload: int, per_second: float) -> None:
     assert link_rate("spinnaker1-48", payload, 400, 800) == pytest.approx(per_second, rel=0.02)

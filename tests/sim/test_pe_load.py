@@ -1,4 +1,5 @@
-"""Validation target 2: the load of a PE, at the chip paper's 12,000 events a ms; and SRAM tables.
+"""Validation targets 2 and 4: the load of a PE, at the chip paper's 12,000 events a ms, and of a
+SpiNNaker1 core; SRAM tables.
 
 1,024 neurons at 80 cycles and 12,000 synaptic events at 18, with 500 of tick overhead; a spike's
 look-up costs 40 cycles and 8 a step of the binary search among its sources, its row 20.
@@ -20,7 +21,13 @@ NEURONS = 1024
 
 
 def load(
-    spikes: int, synapses: int, level: str, network: str = "compiled", **settings: object
+    spikes: int,
+    synapses: int,
+    level: str,
+    network: str = "compiled",
+    machine: str = "spinnaker2",
+    neurons: int = NEURONS,
+    **settings: object,
 ) -> Simulation:
     """Run one PE for a tick of 1 ms in which it finds ``spikes`` of ``synapses`` events each."""
 
@@ -38,7 +45,7 @@ def load(
             spike_lookup_step=ceil(log2(spikes)) * found,
             row_setup=found,
             synapse=synapses * found,
-            neuron_lif=NEURONS,
+            neuron_lif=neurons,
         )
 
     simulation = scripted_simulation(
@@ -46,6 +53,7 @@ def load(
         [Net("in", "source", ("core",), key_bits=7)],
         level=level,
         network=network,
+        machine=machine,
         settings=settings or None,
         sram={"core": {"neurons": 4 * NEURONS, "synapses": 40_000}},
     )
@@ -84,6 +92,16 @@ def test_an_assumed_cost_moves_the_result() -> None:
     found = load(12, 1000, "high", **{"pe.cycles.spike_lookup": 100})
     assert use(found) == pytest.approx((299_524 + 12 * 60) / 300_000, abs=1e-5)
     assert found.tick_log.overruns == 1
+
+
+def test_a_spinnaker1_core_takes_five_to_ten_thousand_events_a_ms() -> None:
+    """As sPyNNaker's do: with 128 neurons, 5,000 events fit a tick and 10,000 do not."""
+    fits = load(50, 100, "high", machine="spinnaker1", neurons=128)
+    cycles = 500 + 50 * (100 + 8 * 6 + 20) + 5_000 * 30 + 128 * 200
+    assert use(fits) == pytest.approx(cycles / 200_000, abs=1e-5)
+    assert fits.tick_log.overruns == 0
+    over = load(100, 100, "high", machine="spinnaker1", neurons=128)
+    assert over.tick_log.overruns == 1
 
 
 def test_the_table_of_the_sram() -> None:

@@ -3,7 +3,7 @@
 Read in this order: ``layout`` (records and their fields), ``state`` (how kernels see them),
 ``queue`` (events), ``credits``, ``ports`` (FIFOs and scripts), ``arbitration``, ``deadlines``,
 ``sinks``, ``loop`` (an instant), then ``script`` (sending), ``inbox`` (taking), ``walk`` (looking),
-``routes``, ``build``, ``memory``, ``columns`` and ``network`` (the protocol).
+``sound`` and ``routes``, ``build``, ``memory``, ``columns`` and ``network`` (the protocol).
 """
 
 from chipsim.network.compiled.network import Network

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+
 import numpy as np
 
 from chipsim.network.compiled import layout as at
 from chipsim.network.compiled.state import I64, State, directory_of
 
 FIRST_RECORDS = 64
-"""Packets, and copies beside those that one round may need, of a new network."""
-
+"""Packets of a new network; copies and events likewise, beside what one round may need."""
+SPARE = 8
+"""One round may need so many copies and events that a first growth, by doubling, took 9 ms on a
+board; so a new network has an eighth of that need to spare, which one busy chip does not use up."""
+MANY_EVENTS = 512
+"""Events ahead from which on their lines are fetched: below, the records that they touch fit the
+cache, and following their chains costs more than it saves (a busy chip has up to 160)."""
 
 PAIR = 16
 """Words of two cache lines, which processors like to fetch together."""
+HUGE_PAGE = 1 << 21
+HUGE_FROM = 1 << 19
+"""Bytes from which on an array lies in huge pages, where the system has them: of a board's 20 MB in
+pages of 4 kB, most look-ups of an address missed the processor's tables of pages as well."""
 
 
 class Memory:
@@ -30,8 +42,9 @@ class Memory:
         self.directory = directory_of(state)
         scalars = state.scalars
         self.grow_packets(FIRST_RECORDS)
-        self.grow_copies(FIRST_RECORDS + int(scalars[at.COPY_NEED]))
-        self.grow_events(int(scalars[at.EVENT_NEED]))
+        for name, grow in ((at.COPY_NEED, self.grow_copies), (at.EVENT_NEED, self.grow_events)):
+            need = scalars.item(name)
+            grow(FIRST_RECORDS + need + need // SPARE)
         if scalars[at.HOP_LOG]:
             self.grow_log()
 
@@ -63,6 +76,9 @@ class Memory:
         self._chain(new, fresh, at.CODE, at.EVENT_FREE, at.EVENT_ROOM, at.EVENT_STRIDE)
         far, _ = grown(self.state.far, at.EVENT_STRIDE, least)
         self.replace(events=new, far=far)
+        scalars = self.state.scalars
+        if scalars[at.AHEAD]:
+            scalars[at.AHEAD] = max(len(new) // at.EVENT_STRIDE - MANY_EVENTS, 1)
 
     def grow_log(self) -> None:
         """Double the hop log."""
@@ -85,8 +101,21 @@ class Memory:
 
 def aligned(words: int) -> I64:
     """Return zeros that begin at a pair of cache lines, so that no record touches one too many."""
+    if 8 * words >= HUGE_FROM and hasattr(mmap, "MADV_HUGEPAGE"):
+        return _in_huge_pages(words)
     raw = np.zeros(words + PAIR, dtype=np.int64)
     skip = -(raw.ctypes.data // raw.itemsize) % PAIR
+    return raw[skip : skip + words]
+
+
+def _in_huge_pages(words: int) -> I64:
+    """Return zeros that begin at a huge page, and ask the system for such."""
+    size = -(-8 * words // HUGE_PAGE) * HUGE_PAGE
+    room = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):  # a kernel without them
+        room.madvise(mmap.MADV_HUGEPAGE)
+    raw = np.frombuffer(room, dtype=np.int64)
+    skip = -(raw.ctypes.data // raw.itemsize) % (HUGE_PAGE // raw.itemsize)
     return raw[skip : skip + words]
 
 

@@ -251,7 +251,7 @@ def take_instant(net: State, time: int) -> int:
     """
     scalars, events, far = net.scalars, net.events, net.far
     if scalars[NEAR_COUNT] > 0 and scalars[FAR_COUNT] == 0:
-        if scalars[AHEAD] and time >= scalars[AHEAD_TO]:
+        if scalars[EVENT_ROOM] < scalars[AHEAD] and time >= scalars[AHEAD_TO]:
             look_ahead(net, time)
         return take_near(net, time)
     shift = scalars[SHIFT]
@@ -262,7 +262,7 @@ def take_instant(net: State, time: int) -> int:
         scalars[SLOT_END] = (number + 1) << shift
     end = scalars[SLOT_END]
     if first >= 0 and first & 1 == 0 and (scalars[FAR_COUNT] == 0 or far[0] >= end):
-        if scalars[AHEAD]:
+        if scalars[EVENT_ROOM] < scalars[AHEAD]:
             look_at_list(net, first >> 1)
         return int(first >> 1)
     event = first >> 1
@@ -274,7 +274,7 @@ def take_instant(net: State, time: int) -> int:
     while scalars[FAR_COUNT] > 0 and far[0] < end:
         early = far[0]
         push(net, early, heap_pop(far, scalars, FAR_COUNT))
-    if scalars[AHEAD]:
+    if scalars[EVENT_ROOM] < scalars[AHEAD]:
         look_ahead(net, time)
     return take_near(net, time)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from chipsim.errors import RouteError
 from chipsim.machine.model import Machine
 from chipsim.machine.route import SINK, Route
@@ -21,6 +23,7 @@ from chipsim.network.compiled.layout import (
     STAGE_LINE,
 )
 from chipsim.network.compiled.memory import aligned, aligned_copy
+from chipsim.network.compiled.sound import Sound, sound, visits
 from chipsim.network.compiled.state import I64
 
 MOST_BRANCHES = 64
@@ -76,6 +79,10 @@ class RouteTable:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._sinks = rules.sink_endpoints(machine)
+        self._ends = np.zeros(machine.ports, dtype=np.bool_)
+        self._ends[list(self._sinks)] = True
+        behaviour = machine.behaviour
+        self._detours = behaviour is not None and behaviour.channel_detour is not None
         self._known: dict[tuple[int, ...], int] = {}
         self._twins: dict[tuple[int, ...], int] = {}
         self.routes = Words()
@@ -92,7 +99,47 @@ class RouteTable:
         ------
         RouteError
             As :func:`chipsim.network.rules.plan`, and for a stage of more than 64 branches.
+
+        Notes
+        -----
+        O(branches). Sound routes are checked all at once; with a faulty one among them, and on
+        machines with detours, they are planned one by one.
         """
+        checked = None
+        if not self._detours:
+            checked = sound(self._machine, self._ends, routes, MOST_BRANCHES)
+        if checked is None:
+            self._add_planned(routes)
+        else:
+            self._add_sound(routes, checked)
+        self.routes.flush()
+        self.stages.flush()
+
+    def _add_sound(self, routes: Sequence[Route], checked: Sound) -> None:
+        """Add routes that were checked at once."""
+        found = checked.columns
+        seen = visits(self._machine, routes, checked)
+        begin, onward = found.begin.tolist(), found.next.tolist()
+        to, flits = (found.channel * CHANNEL_STRIDE).tolist(), checked.flits.tolist()
+        leaves, masks = checked.leaves.tolist(), [_mask(n) for n in np.diff(found.begin).tolist()]
+        numbers = [0] * len(masks) + [SINK]  # the last one is that of SINK
+        masks.append(0)
+        for stage in checked.order.tolist():
+            rows: list[int] = []
+            for at in range(begin[stage], begin[stage + 1]):
+                there = onward[at]
+                rows += (to[at], numbers[there], masks[there], flits[at], leaves[at], 0)
+            tally = -1
+            if stage in seen:
+                tally = self.slots.setdefault(seen[stage], len(self.slots))
+            numbers[stage] = self._intern(tuple(rows), tally)
+        for route, first in zip(routes, checked.first.tolist(), strict=True):
+            total = sum(leaves[begin[first] : begin[first + 1]])
+            memory = int(route.memory)
+            self.routes.append(route.port, numbers[first], masks[first], total, memory, 0, 0, 0)
+
+    def _add_planned(self, routes: Sequence[Route]) -> None:
+        """Plan routes one by one and add them, or none."""
         plans = [rules.plan(self._machine, route, self._sinks) for route in routes]
         for plan in plans:
             self._check_widths(plan)
@@ -101,8 +148,6 @@ class RouteTable:
             mask = _mask(len(plan.stages[0]))
             memory = int(plan.route.memory)
             self.routes.append(plan.route.port, first, mask, plan.leaves, memory, 0, 0, 0)
-        self.routes.flush()
-        self.stages.flush()
 
     def _check_widths(self, plan: rules.Plan) -> None:
         for number, limbs in enumerate(plan.stages):
