@@ -8,8 +8,9 @@ rig is not a dependency, and its last release of 2018 does not import on today's
 
 Trees: the same random nets on a hexagonal torus, radius 20, links of a tree in the mean; rig takes
 one of several shortest ways at random, here from a fixed seed. Tables: the largest of a SpiNNaker1
-board, keys by net, Hilbert and ``ner``; rig's ordered covering gets the entries that ours gets, with
-those that default routing serves and without, and the shorter table counts, as with ours.
+board, keys by net, Hilbert and ``ner``; rig's ordered covering gets the entries that ours gets,
+with those that default routing serves and without, and the shorter table counts, as with ours.
+Where an index of its binary search leaves the table (``_get_insertion_index``), it says "fails".
 """
 
 from __future__ import annotations
@@ -45,7 +46,6 @@ TABLES = (
     "ff:n=512,layers=4,reverse=1",
     "ff:n=512,layers=16,reverse=1",
     "rgg:n=512",
-    "ws:n=512",
 )
 
 
@@ -129,8 +129,11 @@ def main() -> None:
             max(len(minimise(table, method=method)) for table in tables.values())
             for method in METHODS
         ]
-        theirs = max(_covering(routing_table, table) for table in tables.values())
-        print(f"| {graph} | {raw} | {' | '.join(map(str, lengths))} | {theirs} |", flush=True)
+        try:
+            covered = str(max(_covering(routing_table, table) for table in tables.values()))
+        except IndexError:
+            covered = "fails"
+        print(f"| {graph} | {raw} | {' | '.join(map(str, lengths))} | {covered} |", flush=True)
 
 
 if __name__ == "__main__":
