@@ -19,6 +19,7 @@ from chipsim.mapping.application import KEY_BITS, Application, Name, Net, Vertex
 from chipsim.mapping.budget import sram_problems
 from chipsim.mapping.check_packets import fixed_problems, packet_problems
 from chipsim.mapping.constraints import violations
+from chipsim.mapping.sound import sound_nets
 from chipsim.mapping.walk import Walk, Walker
 
 
@@ -123,7 +124,10 @@ def route_problems(
     placement: Mapping[Name, int],
     routes: Mapping[Name, tuple[Route, ...]],
 ) -> Iterator[str]:
-    """Yield what is wrong with the routes: each sink of each net is to be reached exactly once."""
+    """Yield what is wrong with the routes: each sink of each net is to be reached exactly once.
+
+    Nets that are not sound by the arrays of all are walked one by one, for what to say.
+    """
     returned: object = routes
     if not isinstance(returned, Mapping):
         yield f"the routes are {routes!r:.60}; expected a dict of net name to a tuple of Route"
@@ -133,7 +137,10 @@ def route_problems(
             yield f"{name!r} is routed but is no net"
     walker = Walker(machine)
     vertex_at = {int(endpoint): name for name, endpoint in placement.items()}
+    sound = sound_nets(application, machine, placement, routes)
     for net in application.nets:
+        if net.name in sound:
+            continue
         if net.name not in routes:
             yield f"net {net.name!r} is not routed"
             continue

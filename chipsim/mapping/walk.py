@@ -100,6 +100,7 @@ class Walker:
         self._class = _view(machine.channel_class)
         self._port_node = _view(machine.port_node)
         self._is_sink = _view(machine.port_kind == int(PortKind.SINK))
+        self._dead = _view(~machine.channel_alive)
         self._hop = _view(machine.node_hop)
         self._kind = _view(machine.node_branching)
         by_tile = np.isin(machine.node_routing, (int(Routing.XY), int(Routing.LUT)))
@@ -165,6 +166,8 @@ class Walker:
                     f"{machine.channel_label(channel)}"
                 )
                 continue
+            if self._dead[channel]:
+                problems.append(f"takes {machine.channel_label(channel)}, which is dead")
             flits = self.flits(channel, route.payload_bits)
             if not flits:
                 problems.append(

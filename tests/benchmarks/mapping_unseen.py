@@ -77,7 +77,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="", help="numbers of rows, such as 0,3 (all)")
     rows = parser.parse_args().rows
-    small, where = generate("ff:n=8,layers=2"), machine("s2chip")
+    small, where = generate("rgg:n=80"), machine("s2chip")
     for placer in ("best", *SINGLES):  # compile
         _trial(small, where, placer)
     print(

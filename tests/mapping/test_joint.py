@@ -1,12 +1,19 @@
 """Bisection, clusters, placement in two levels, and negotiated routing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from chipsim.mapping.bisection import parts
-from chipsim.mapping.generators import application, ff, rgg
+from chipsim.mapping.crowd import with_pes_per_tile
+from chipsim.mapping.generators import application, ff, generate, rgg
 from chipsim.mapping.mapping import map_application
+from chipsim.mapping.placement import joint
+from chipsim.mapping.placement.clusters import polished
 from chipsim.mapping.placement.graph import neighbours, nets_of
+from chipsim.mapping.placement.swaps import Board
 from tests.mapping.helpers import machine
 
 
@@ -45,3 +52,34 @@ def test_negotiation_cools_the_hottest_link_and_hardly_lengthens() -> None:
     )
     assert cool.max_link_load < 0.9 * ner.max_link_load
     assert cool.tree_hops <= 1.01 * ner.tree_hops
+
+
+@pytest.mark.parametrize(
+    "graph", ["replicas:n=8,layers=4,copies=4", "rgg:n=64", "ff:n=24,layers=3"]
+)
+def test_the_work_is_tied_to_that_of_one_annealing(
+    graph: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted in visited sites and moves, so that every machine does the same."""
+    done: list[int] = []
+    plain = Board._anneal
+
+    def counted(self: Board, *arguments: Any) -> tuple[NDArray[np.int32], int]:
+        held, work = plain(self, *arguments)
+        done.append(work)
+        return held, work
+
+    def polish(*arguments: Any) -> tuple[NDArray[np.int32], float, int]:
+        found = polished(*arguments)
+        done.append(found[2])
+        return found
+
+    monkeypatch.setattr(Board, "_anneal", counted)
+    monkeypatch.setattr(joint, "polished", polish)
+    chip = with_pes_per_tile(machine("holes"), 4)
+    work = {}
+    for placer in ("annealing", "multilevel_mix"):
+        done.clear()
+        map_application(generate(graph), chip, placer, "ner")
+        work[placer] = sum(done)
+    assert 0 < work["multilevel_mix"] < 1.6 * work["annealing"]

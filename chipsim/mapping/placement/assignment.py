@@ -1,8 +1,8 @@
 """Places of clusters by traffic times distance: a quick start where exact trees are dear.
 
 One exchange of two clusters of an irregular graph renews hundreds of trees; its traffic times
-distance takes one row of a matrix product. All exchanges are priced at once, and the best one that
-is not forbidden is made, up or down (tabu search).
+distance is a sum over the places. The best exchange that is not forbidden is made, up or down (tabu
+search); what all others would bring then changes by a term of four distances each.
 
 References
 ----------
@@ -15,16 +15,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from chipsim.compiled import compiled
 from chipsim.mapping.placement.traffic_kernel import Groups
 
 I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 ROUNDS, MOST_ROUNDS = 10, 500
 """Exchanges per place, and in all."""
 
 MOST_PLACES = 200
-"""Above, the start along the curve is taken: a round costs the third power."""
+"""Above, the start along the curve is taken."""
 
 SCALE = 1 << 20
 """Traffic is rounded to so many parts of the greatest, so that sums are exact in any order."""
@@ -47,7 +49,7 @@ def assigned(
 
     Notes
     -----
-    O(rounds x slots**3) by matrix products. An exchanged pair rests for as many rounds as there
+    O((rounds + slots) x slots**2). An exchanged pair rests for as many rounds as there
     are slots, unless going back gives the least cost met.
     """
     slots = len(holder)
@@ -62,35 +64,73 @@ def assigned(
     traffic[np.ix_(real, real)] = flow[np.ix_(things[real], things[real])]
     sites = np.concatenate((slot_site, fixed[still]))
     away = distance[np.ix_(sites, sites)].astype(np.float64)
-    return holder[_searched(traffic, away, slots)]
+    rounds = min(ROUNDS * slots, MOST_ROUNDS)
+    return holder[searched(traffic, away, slots, rounds)]
 
 
-def _searched(traffic: F64, away: F64, slots: int) -> NDArray[np.int64]:
-    """Return which thing each of the first ``slots`` places gets."""
-    at = np.arange(len(traffic))  # the thing on each place
-    rests: NDArray[np.int64] = np.zeros((slots, slots), dtype=np.int64)
-    same = np.tri(slots, dtype=np.bool_)
-    cost = least = float((traffic * away).sum())
-    best = at[:slots].copy()
-    for number in range(1, min(ROUNDS * slots, MOST_ROUNDS) + 1):
-        flow = traffic[np.ix_(at, at)]
-        gain = (flow @ away)[:slots, :slots]
-        own = np.diag(gain)
-        change = gain + gain.T - own[:, None] - own[None, :]
-        change = 2 * (change + 2 * (flow * away)[:slots, :slots])
-        held = at[:slots]
-        resting = np.greater(rests[held[:, None], held[None, :]], number)
-        barred = same | (resting & (cost + change >= least))
-        change[barred] = np.inf
-        a, b = np.unravel_index(int(np.argmin(change)), change.shape)
-        if not np.isfinite(change[a, b]):
+@compiled
+def searched(traffic: F64, away: F64, slots: int, rounds: int) -> I64:
+    """Return which thing each of the first ``slots`` places gets; ``traffic`` becomes scratch.
+
+    ``traffic`` is between the things on the places at the beginning, ``away`` between the places;
+    both are symmetric, in whole numbers, with nothing on the diagonal.
+    """
+    at = np.arange(slots)  # the thing on each place
+    rests = np.zeros((slots, slots), dtype=np.int64)
+    change = np.zeros((slots, slots))
+    for a in range(slots):
+        for b in range(a + 1, slots):
+            change[a, b] = price(traffic, away, a, b)
+    cost = 0.0  # against the beginning
+    least = 0.0
+    best = at.copy()
+    for number in range(1, rounds + 1):
+        u, v, lowest = -1, -1, np.inf
+        for a in range(slots):
+            for b in range(a + 1, slots):
+                if change[a, b] < lowest:
+                    resting = rests[at[a], at[b]] > number
+                    if not resting or cost + change[a, b] < least:
+                        u, v, lowest = a, b, change[a, b]
+        if u < 0:
             break
-        cost += float(change[a, b])
-        rests[at[a], at[b]] = rests[at[b], at[a]] = number + slots
-        at[a], at[b] = at[b], at[a]
+        cost += lowest
+        rests[at[u], at[v]] = rests[at[v], at[u]] = number + slots
+        at[u], at[v] = at[v], at[u]
         if cost < least:
-            least, best = cost, at[:slots].copy()
+            least = cost
+            best[:] = at
+        for a in range(slots):
+            for b in range(a + 1, slots):
+                if a != u and a != v and b != u and b != v:
+                    more = traffic[b, v] - traffic[a, v] - traffic[b, u] + traffic[a, u]
+                    change[a, b] += more * (away[a, u] - away[b, u] - away[a, v] + away[b, v])
+        exchange(traffic, u, v)
+        for k in range(slots):
+            if k != u:
+                change[min(k, u), max(k, u)] = price(traffic, away, k, u)
+            if k != v:
+                change[min(k, v), max(k, v)] = price(traffic, away, k, v)
     return best
+
+
+@compiled
+def price(traffic: F64, away: F64, a: int, b: int) -> float:
+    """Return what the cost changes by when the things on places a and b are exchanged."""
+    total = 0.0
+    for k in range(len(traffic)):
+        if k != a and k != b:
+            total += (traffic[b, k] - traffic[a, k]) * (away[a, k] - away[b, k])
+    return total
+
+
+@compiled
+def exchange(traffic: F64, u: int, v: int) -> None:
+    """Exchange the things on places u and v in the matrix of their traffic."""
+    for k in range(len(traffic)):
+        traffic[u, k], traffic[v, k] = traffic[v, k], traffic[u, k]
+    for k in range(len(traffic)):
+        traffic[k, u], traffic[k, v] = traffic[k, v], traffic[k, u]
 
 
 def _flow(groups: Groups, things: int) -> F64:

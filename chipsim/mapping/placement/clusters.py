@@ -17,6 +17,15 @@ I32 = NDArray[np.int32]
 WIDE = 24
 """Pins from which a group joins its vertices through a helper vertex instead of edges."""
 
+EFFORT, LEAST_EFFORT = 200.0, 20.0
+"""Moves per vertex and temperature of :func:`polished`, with much work allowed and with little."""
+
+BATCHES, HEAT, COLD = 20, 1.5, 0.05
+"""Its temperatures, the first and the last in mean weights of a group."""
+
+PINS = 11
+"""Nets that its moves look at in one unit of work."""
+
 
 def joined(groups: Groups, vertices: int) -> tuple[I32, I32, NDArray[np.float64], int]:
     """Return (start, far, weight, helpers): who talks to whom, as an undirected graph.
@@ -127,18 +136,16 @@ def grouped(
 
 
 def polished(
-    groups: Groups,
-    part: I32,
-    room: Sequence[int],
-    rng: np.random.Generator,
-    effort: float = 40.0,
-    heat: float = 1.0,
-) -> tuple[I32, float]:
-    """Return the parts after annealing their connectivity, and the connectivity.
+    groups: Groups, part: I32, room: Sequence[int], rng: np.random.Generator, work: int
+) -> tuple[I32, float, int]:
+    """Return the parts after annealing their connectivity, the connectivity, and the work done.
+
+    ``work`` is in the units of :class:`chipsim.mapping.placement.allowance.Allowance`.
 
     Notes
     -----
-    O(effort x vertices x 20 x nets of a vertex).
+    O(moves x nets of a vertex), with :data:`EFFORT` moves per vertex and temperature where ``work``
+    allows them, and never fewer than :data:`LEAST_EFFORT`.
     """
     count = len(part)
     pins = [
@@ -157,6 +164,8 @@ def polished(
     given = np.repeat(np.arange(len(pins)), np.diff(groups.source_start))
     weight: NDArray[np.float64] = np.zeros(len(pins), dtype=np.float64)
     np.add.at(weight, given, _weight_of(groups))
+    per_effort = BATCHES * sum(map(len, pins)) / PINS
+    effort = min(EFFORT, max(LEAST_EFFORT, work / per_effort))
     found = part.copy()
     cost = polish(
         found,
@@ -165,9 +174,9 @@ def polished(
         *rows(of),
         weight,
         round(effort * count),
-        20,
-        heat,
-        0.05,
+        BATCHES,
+        HEAT,
+        COLD,
         rng.integers(0, 2**63, 1, dtype=np.int64).astype(np.uint64),
     )
-    return found, float(cost)
+    return found, float(cost), round(effort * per_effort)

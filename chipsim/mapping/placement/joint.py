@@ -9,7 +9,7 @@ What a graph is called or how large it is plays no part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from chipsim.machine.model import Machine
 from chipsim.mapping.application import Application, Name
 from chipsim.mapping.fabric import fabric, unreachable
-from chipsim.mapping.placement import hilbert
+from chipsim.mapping.placement import hilbert, random
+from chipsim.mapping.placement.allowance import Allowance
 from chipsim.mapping.placement.assignment import assigned
 from chipsim.mapping.placement.clusters import clustered, coarse, polished
 from chipsim.mapping.placement.curve import hilbert_sites
@@ -32,14 +33,20 @@ SEEDS = 2
 KEPT = 2
 """Candidates that are placed with more effort."""
 
-QUICK = Schedule(1.0, 1e-3, 30, 0.5, 8_000_000)
-LONG = Schedule(1.0, 1e-3, 60, 4.0, 50_000_000)
-FINE = Schedule(0.01, 3e-4, 30, 1.0, 40_000_000)
-SHARES = {QUICK: (0.03, 200_000), LONG: (0.5, 2_000_000), FINE: (0.3, 1_500_000)}
-"""How much of the work of one annealing of single vertices each may do, and what it may do in any
-case (below a second): with up to nine quick runs and two long ones all of it is at most 1.6 times
-that work."""
+QUICK = Schedule(1.0, 1e-3, 30, 0.5)
+LONG = Schedule(1.0, 1e-3, 60, 4.0)
+FINE = Schedule(0.01, 3e-4, 30, 1.0)
 
+ALLOWED = 1.35
+"""Work over that of one annealing of single vertices, clusters included; routing comes on top."""
+
+ANNEALED = 0.55
+"""Work of an annealing over what its moves would take among vertices in no order, where it is
+hottest: 0.4 to 0.85 on all of the graphs measured."""
+
+POLISHED, QUICKLY, LONGER = 0.15, 0.3, 0.7
+"""Parts of what is left of the work for the connectivity of clusters, then for the quick runs of
+all candidates, then for the long ones of those kept; the rest is for single vertices."""
 
 HOPELESS = 0.7
 """Clusters that are begun with a logarithmic cost so much above the least are not annealed: those
@@ -107,22 +114,27 @@ def place_for(
     if len(movable) < 2 or not len(known.board.groups.way):
         return begun
     ends = [holder]
-    quick, long, fine = _schedules(known, holder, rng)
-    found = [_on_sites(known, part, count, goal) for part, count in _parts(known, movable, rng)]
+    allowed = Allowance(ALLOWED * _annealing(known, application, machine, rng))
+    parts = _parts(known, movable, rng, allowed)
+    found = [_on_sites(known, part, count, goal) for part, count in parts]
     least = min((candidate.cost for candidate in found), default=0.0)
-    found = [
-        _again(candidate, rng, goal, quick)
-        for candidate in found
-        if candidate.cost <= least + HOPELESS
-    ]
-    found.sort(key=lambda candidate: candidate.cost)
-    unlike = {round(candidate.cost, 9): candidate for candidate in reversed(found)}
-    kept = sorted(unlike.values(), key=lambda candidate: candidate.cost)[:KEPT]
-    found = [_again(candidate, rng, goal, long) for candidate in kept]
+    found = [candidate for candidate in found if candidate.cost <= least + HOPELESS]
+    found = _cooled(found, rng, goal, QUICK, QUICKLY, allowed)
+    unlike = list({round(candidate.cost, 9): candidate for candidate in found}.values())
+    found = _cooled(unlike[:KEPT], rng, goal, LONG, LONGER, allowed)
     if found:
-        ends.append(_spread(known, min(found, key=lambda candidate: candidate.cost)))
+        ends.append(_spread(known, found[0]))
     best = min(ends, key=lambda held: score(known.board.cost(held), goal))
-    return known.placement(known.board.anneal(best, rng, goal, fine), begun)
+    fine = FINE._replace(work=min(FINE.work, allowed.share(1.0)))
+    return known.placement(known.board.anneal(best, rng, goal, fine)[0], begun)
+
+
+def _annealing(
+    known: Swaps, application: Application, machine: Machine, rng: np.random.Generator
+) -> float:
+    """Return the work of one annealing of single vertices, about."""
+    hot = known.holder(random.place(application, machine, rng))
+    return min(FULL.work, ANNEALED * known.board.work_of(hot, rng, FULL._replace(work=MUCH))[0])
 
 
 def score(figures: tuple[float, float], goal: Goal) -> float:
@@ -138,39 +150,44 @@ def _room(known: Swaps) -> tuple[int, I32]:
     return size, np.flatnonzero(free >= size).astype(np.int32)
 
 
-def _parts(known: Swaps, movable: I32, rng: np.random.Generator) -> list[tuple[I32, int]]:
+def _parts(
+    known: Swaps, movable: I32, rng: np.random.Generator, allowed: Allowance
+) -> list[tuple[I32, int]]:
     """Return candidates of clusters: (part of each vertex, number of clusters)."""
     size, sites = _room(known)
     least = -(-len(movable) // size)
     found: list[tuple[I32, int]] = []
     if least > len(sites):
         return found
-    for count in dict.fromkeys(min(len(sites), int(np.ceil(least * slack))) for slack in SLACK):
+    counts = dict.fromkeys(min(len(sites), int(np.ceil(least * slack))) for slack in SLACK)
+    each = allowed.share(POLISHED / (SEEDS * len(counts)))
+    for count in counts:
         whole = np.full(len(known.board.fixed), -1, dtype=np.int32)
         # Chunks of the application's order: full ones, and even ones.
         whole[movable] = np.arange(len(movable)) * count // len(movable)
         if np.bincount(whole[movable]).max() <= size:
             found.append((whole, count))
-        room = [size] * count
-        tries = []
-        for seed in range(SEEDS):
-            part = clustered(known.board.groups, movable.tolist(), room, seed)
-            if np.bincount(part[movable], minlength=count).max() <= size:
-                tries.append(polished(known.board.groups, part, room, rng, 200.0, 1.5))
-        tries.sort(key=lambda item: item[1])
-        # Regular graphs come out alike from every seed: what is no better is not placed again.
-        kept = {cost: part for part, cost in reversed(tries[:2])}
-        found += [(kept[cost], count) for cost in sorted(kept)]
+        found += [(part, count) for part in _bisected(known, movable, count, rng, each, allowed)]
     return found
 
 
-def _schedules(known: Swaps, holder: I32, rng: np.random.Generator) -> list[Schedule]:
-    """Return the three schedules, with no more work than their shares of one annealing."""
-    whole = known.board.work_of(holder, rng, FULL)
-    return [
-        schedule._replace(work=min(schedule.work, max(least, int(share * whole))))
-        for schedule, (share, least) in SHARES.items()
-    ]
+def _bisected(
+    known: Swaps, movable: I32, count: int, rng: np.random.Generator, work: int, allowed: Allowance
+) -> list[I32]:
+    """Return unlike clusters by bisection and connectivity, with about ``work`` for each try."""
+    size, _ = _room(known)
+    groups, room = known.board.groups, [size] * count
+    tries: list[tuple[float, I32]] = []
+    for seed in range(SEEDS):
+        part = clustered(groups, movable.tolist(), room, seed)
+        if np.bincount(part[movable], minlength=count).max() <= size:
+            part, cost, done = polished(groups, part, room, rng, work)
+            allowed.take(done)
+            tries.append((cost, part))
+    tries.sort(key=lambda item: item[0])
+    # Regular graphs come out alike from every seed: what is no better is not placed again.
+    kept = dict(reversed(tries))
+    return [kept[cost] for cost in sorted(kept)]
 
 
 def _on_sites(known: Swaps, part: I32, count: int, goal: Goal) -> Candidate:
@@ -193,15 +210,35 @@ def _on_sites(known: Swaps, part: I32, count: int, goal: Goal) -> Candidate:
     return Candidate(min(costs), part, board, best)
 
 
+def _cooled(
+    candidates: list[Candidate],
+    rng: np.random.Generator,
+    goal: Goal,
+    schedule: Schedule,
+    part: float,
+    allowed: Allowance,
+) -> list[Candidate]:
+    """Return the candidates annealed, cheapest first; all may do ``part`` of the work left."""
+    each = allowed.share(part / max(1, len(candidates)))
+    schedule = schedule._replace(work=min(schedule.work, each))
+    found = [_again(candidate, rng, goal, schedule, allowed) for candidate in candidates]
+    return sorted(found, key=lambda candidate: candidate.cost)
+
+
 def _again(
-    candidate: Candidate, rng: np.random.Generator, goal: Goal, schedule: Schedule
+    candidate: Candidate,
+    rng: np.random.Generator,
+    goal: Goal,
+    schedule: Schedule,
+    allowed: Allowance,
 ) -> Candidate:
-    full = candidate.board.work_of(candidate.holder, rng, schedule._replace(work=MUCH))
+    board, held = candidate.board, candidate.holder
+    full, guessed = board.work_of(held, rng, schedule._replace(work=MUCH))
     if full > HURRIED * schedule.work:  # too short to cool from hot: refine what there is
         schedule = schedule._replace(heat=WARM)
-    held = candidate.board.anneal(candidate.holder, rng, goal, schedule)
-    cost = score(candidate.board.cost(held), goal)
-    return Candidate(cost, candidate.part, candidate.board, held)
+    held, done = board.anneal(held, rng, goal, schedule)
+    allowed.take(guessed + done)
+    return replace(candidate, cost=score(board.cost(held), goal), holder=held)
 
 
 def _spread(known: Swaps, candidate: Candidate) -> I32:

@@ -16,7 +16,9 @@ from chipsim.mapping.placement.anneal_kernel import anneal
 from chipsim.mapping.placement.groups import groups_of
 from chipsim.mapping.placement.traffic_kernel import Groups, Scratch, State, fill_state
 
-SAMPLES = 128
+SAMPLES, GUESSES = 128, 32
+"""Moves from which annealing takes its temperature, and moves from which its work is judged."""
+
 MOST_CELLS = 40_000_000
 """Greatest product of groups and sites (some 1.5 GB of counts)."""
 
@@ -100,35 +102,40 @@ class Board:
         rng: np.random.Generator,
         goal: Goal = HOPS,
         schedule: Schedule = FULL,
-    ) -> NDArray[np.int32]:
-        """Return what slots hold after annealing: never of a greater cost."""
+    ) -> tuple[NDArray[np.int32], int]:
+        """Return what slots hold after annealing, never of a greater cost, and the work done."""
         if len(self.slot_site) < 2 or not len(self.groups.way):
-            return holder
-        return self._anneal(holder, rng, goal, schedule)[0]
+            return holder, 0
+        return self._anneal(holder, rng, goal, schedule, SAMPLES, self._moves(schedule))
 
     def work_of(
         self, holder: NDArray[np.int32], rng: np.random.Generator, schedule: Schedule
-    ) -> float:
-        """Return the work that annealing by a schedule would do, from a sample of moves."""
-        short = schedule._replace(batches=1, effort=0.0)
-        _, done = self._anneal(holder, rng, HOPS, short)
-        each = done / (SAMPLES + self._moves(short))
-        return min(schedule.work, each * schedule.batches * self._moves(schedule))
+    ) -> tuple[int, int]:
+        """Return the work of annealing by a schedule, from a few moves, and what these took."""
+        _, done = self._anneal(holder, rng, HOPS, schedule._replace(batches=1), GUESSES, 1)
+        whole = done * schedule.batches * self._moves(schedule) / (GUESSES + 1)
+        return int(min(schedule.work, whole)), done
 
     def _moves(self, schedule: Schedule) -> int:
         return max(24, int(schedule.effort * len(self.fixed) ** 1.33))
 
     def _anneal(
-        self, holder: NDArray[np.int32], rng: np.random.Generator, goal: Goal, schedule: Schedule
+        self,
+        holder: NDArray[np.int32],
+        rng: np.random.Generator,
+        goal: Goal,
+        schedule: Schedule,
+        samples: int,
+        moves: int,
     ) -> tuple[NDArray[np.int32], int]:
         """Return what slots hold after annealing, and the work done."""
         state, work, hops = self.state(holder)
         begun = int(work.stamps[2])
         figures = np.array([hops, 0.0, 0.0, 0.0])
         anneal(
-            self._moves(schedule),
+            moves,
             schedule.batches,
-            SAMPLES,
+            samples,
             schedule.heat,
             schedule.cold,
             goal.hops,
@@ -187,7 +194,7 @@ class Swaps:
         schedule: Schedule = FULL,
     ) -> dict[Name, int]:
         """Return a placement annealed from ``placement``: never one of a greater cost."""
-        held = self.board.anneal(self.holder(placement), rng, goal, schedule)
+        held, _ = self.board.anneal(self.holder(placement), rng, goal, schedule)
         return self.placement(held, placement)
 
 
