@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,8 +18,19 @@ TEXT = YINYANG.defaults.read_text()
 PATHS = [
     f"{section}.{name}"
     for section, field in YINYANG.model.model_fields.items()
-    for name in field.annotation.model_fields  # type: ignore[union-attr]
-] + ["machine.noc.hop_cycles", "machine.noc", "machine.pe.cycles.x", "train", "x", "x.y", "train.x"]
+    for form in (get_args(field.annotation) or (field.annotation,))  # a section may be optional
+    for name in getattr(form, "model_fields", ())
+] + [
+    "machine.noc.hop_cycles",
+    "costs",
+    "costs.adam_update",
+    "machine.noc",
+    "machine.pe.cycles.x",
+    "train",
+    "x",
+    "x.y",
+    "train.x",
+]
 
 leaves = (
     st.none()
