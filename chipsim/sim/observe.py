@@ -196,9 +196,8 @@ class Observer:
         log = self.spike_log
         if log is not None and not log.has_room(count):
             self.hand_over_spikes()
-            log.make_room(
-                _STEPS_HELD * count
-            )  # else a kernel with many spikes empties it each step
+            # More than asked for: else a kernel with many spikes empties it each step.
+            log.make_room(_STEPS_HELD * count)
 
     def hand_over_spikes(self) -> None:
         """Hand the spikes that were held back to the recorder."""

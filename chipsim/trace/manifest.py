@@ -58,7 +58,10 @@ def read_parts(directory: Path) -> dict[str, dict[str, Any]] | None:
         )
     files = value.get("files")
     if not isinstance(files, dict) or not all(isinstance(mark, dict) for mark in files.values()):
-        raise TraceError(f"{path}: files: expected lengths and checksums by name; run again")
+        raise TraceError(
+            f"{path}: files: got {json.dumps(files)[:60]}, expected a length and a checksum for "
+            "each file by name; copy the directory again, or run again"
+        )
     return files
 
 
@@ -77,25 +80,25 @@ def check_parts(directory: Path, files: dict[str, dict[str, Any]], folder: str) 
     Raises
     ------
     TraceError
-        For files that are missing, too many, or differ.
+        For all files that are missing, too many, or differ.
     """
     wanted = {name for name in files if name == folder or name.startswith(f"{folder}/")}
     where = directory / folder
     found = {folder} if where.is_file() else {f"{folder}/{p.name}" for p in where.glob("part-*")}
-    for name in sorted(wanted ^ found):
-        what = "is missing" if name in wanted else "is none that this run wrote"
-        raise TraceError(
-            f"{directory / name}: {what} ({PARTS} lists them); copy the directory again, or run "
-            "again"
-        )
-    for name in sorted(wanted):
+    problems = [
+        f"{directory / name}: {'is missing' if name in wanted else 'is none that this run wrote'} "
+        f"({PARTS} lists them)"
+        for name in sorted(wanted ^ found)
+    ]
+    for name in sorted(wanted & found):
         got = _mark(directory / name)
         if got != files[name]:
-            raise TraceError(
+            problems.append(
                 f"{directory / name}: got {_told(got)}, this run wrote {_told(files[name])} "
-                f"({PARTS}); the file is damaged or of another run: copy the directory again, or "
-                "run again"
+                f"({PARTS}); the file is damaged or of another run"
             )
+    if problems:
+        raise TraceError("\n".join([*problems, "copy the directory again, or run again"]))
 
 
 def _told(mark: dict[str, Any]) -> str:

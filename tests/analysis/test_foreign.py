@@ -67,6 +67,16 @@ def test_a_part_too_many(two: tuple[Path, Path], tmp_path: Path) -> None:
         _ = open_run(copy).spikes
 
 
+def test_all_wrong_parts_are_named_at_once(two: tuple[Path, Path], tmp_path: Path) -> None:
+    copy = copied(two[0], tmp_path / "copy")
+    names = [f"part-{number:06d}.parquet" for number in (1, 2)]
+    for name in names:
+        shutil.copy(copy / "spikes.parquet" / "part-000000.parquet", copy / "spikes.parquet" / name)
+    with pytest.raises(TraceError) as caught:
+        _ = open_run(copy).spikes
+    assert all(f"{name}: is none that this run wrote" in str(caught.value) for name in names)
+
+
 def test_names_of_another_run(two: tuple[Path, Path], tmp_path: Path) -> None:
     copy = copied(two[0], tmp_path / "copy")
     text = (copy / "vertices.json").read_text()
@@ -95,7 +105,7 @@ def test_unreadable_names_are_seen_at_once(
     [
         ("[]", r"parts\.json: got list, expected named fields"),
         ('{"format": "chipsim-parts/0"}', r"got format 'chipsim-parts/0'"),
-        ('{"format": "chipsim-parts/1", "files": 3}', r"files: expected lengths"),
+        ('{"format": "chipsim-parts/1", "files": 3}', r"files: got 3, expected a length and a checksum"),
     ],
 )
 def test_a_list_of_parts_that_is_broken(
