@@ -105,7 +105,10 @@ def test_unreadable_names_are_seen_at_once(
     [
         ("[]", r"parts\.json: got list, expected named fields"),
         ('{"format": "chipsim-parts/0"}', r"got format 'chipsim-parts/0'"),
-        ('{"format": "chipsim-parts/1", "files": 3}', r"files: got 3, expected a length and a checksum"),
+        (
+            '{"format": "chipsim-parts/1", "files": 3}',
+            r"files: got 3, expected a length and a checksum",
+        ),
     ],
 )
 def test_a_list_of_parts_that_is_broken(
