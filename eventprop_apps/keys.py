@@ -9,6 +9,7 @@ seen. ``weight``: number of the packet in the layer's train.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 
+@cache
 def bits_for(count: int) -> int:
     """Return the bits that number ``count`` things."""
     return max(1, (count - 1).bit_length())

@@ -8,6 +8,7 @@ chipsim that has a place in this order is scheduled through :func:`at`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from heapq import heappush
 from typing import Any
 
 import simpy
@@ -18,7 +19,13 @@ DEVICE = 30
 PROGRAM = 40
 
 
-def at(env: simpy.Environment, time_ps: int, phase: int, action: Callable[[], Any]) -> simpy.Event:
+def at(
+    env: simpy.Environment,
+    time_ps: int,
+    phase: int,
+    action: Callable[[], Any],
+    place: int | None = None,
+) -> simpy.Event:
     """Call ``action()`` at ``time_ps`` in ``phase`` and return the event that does it.
 
     Parameters
@@ -30,13 +37,29 @@ def at(env: simpy.Environment, time_ps: int, phase: int, action: Callable[[], An
         :data:`ARRIVAL`, :data:`ARBITRATION`, :data:`DEVICE` or :data:`PROGRAM`.
     action : callable
         Called without arguments.
+    place : int, optional
+        Its place among those of one time and phase, as :func:`next_place` gave it; by default
+        behind all that have been scheduled.
     """
     event = env.event()
     event._ok = True
     event._value = None
     event.callbacks.append(lambda _: action())
-    env.schedule(event, priority=phase, delay=time_ps - env.now)  # type: ignore[arg-type]
+    if place is None:
+        env.schedule(event, priority=phase, delay=time_ps - env.now)  # type: ignore[arg-type]
+    else:
+        heappush(env._queue, (time_ps, phase, place, event))  # type: ignore[misc]
     return event
+
+
+def next_place(env: simpy.Environment) -> int:
+    """Take the place of an event that is scheduled now, for :func:`at`."""
+    return next(env._eid)
+
+
+def go_on(env: simpy.Environment, time_ps: int) -> None:
+    """Move to ``time_ps``, up to which nothing is scheduled, without an event that says so."""
+    env._now = time_ps
 
 
 def happen_all(events: Sequence[simpy.Event]) -> None:

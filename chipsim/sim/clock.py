@@ -11,7 +11,7 @@ from collections.abc import Callable
 import simpy
 
 from chipsim.errors import ProgramError
-from chipsim.network.instant import PROGRAM, at
+from chipsim.network.instant import PROGRAM, at, go_on, next_place
 
 
 class TickClock:
@@ -32,6 +32,8 @@ class TickClock:
         self.env = env
         self.tick_ps = tick_ps
         self.offset_ps = offset_ps
+        self.may_go_on: Callable[[int], bool] | None = None
+        """Says whether nothing else happens up to a time [ps], that time included; None: never."""
         self._waiting: dict[int, simpy.Event] = {}
         self._every: list[Callable[[int], bool]] = []
         self._scheduled = -1
@@ -75,12 +77,40 @@ class TickClock:
     def _on_tick(self, tick: int) -> None:
         if tick != self._scheduled:
             return  # an earlier tick was asked for after this one had been scheduled
+        following: int | None = tick
+        while following is not None:
+            following = self._do(following)
+
+    def _do(self, tick: int) -> int | None:
+        """Do a tick. Return the next one if it is to be done at once, else see that it happens."""
         self._scheduled = -1
-        wanted = [on_tick(tick) for on_tick in self._every]
+        wanted = False
+        for on_tick in self._every:
+            wanted |= on_tick(tick)
         event = self._waiting.pop(tick, None)
         if event is not None:
             event.succeed(tick)
-        following = [tick + 1] if any(wanted) else []
-        following.extend(self._waiting)
-        if following:
-            self._schedule(min(following))
+        if self._waiting:
+            self._schedule(min(tick + 1, *self._waiting) if wanted else min(self._waiting))
+        elif wanted and self.may_go_on is None:
+            self._schedule(tick + 1)
+        elif wanted:
+            return self._go_on(tick + 1)
+        return None
+
+    def _go_on(self, tick: int) -> int | None:
+        """Do :meth:`_schedule`; or go there at once if nothing else happens on the way.
+
+        That saves an event, and a look at the network before it.
+        """
+        assert self.may_go_on is not None
+        if 0 <= self._scheduled <= tick:
+            return None
+        # What the look at the network schedules comes behind this tick, as it would have done.
+        place, time = next_place(self.env), self.time_of(tick)
+        if self.may_go_on(time):
+            go_on(self.env, time)
+            return tick
+        self._scheduled = tick
+        at(self.env, time, PROGRAM, lambda: self._on_tick(tick), place)
+        return None

@@ -48,7 +48,7 @@ class Compute(Effect):
 
     def perform(self, pe: ProcessingElement) -> Waiting:
         """Return the time at which the work is done [ps]."""
-        if pe.simulation.cores.packets_out[pe.core]:
+        if pe.simulation.cores.packets_out.item(pe.core):
             yield from pe.until_idle()  # the same core writes the packets, one after another
         pe.charge(self.cycles, self.operations)
         yield from pe.until_idle()
@@ -92,7 +92,7 @@ class Receive(Effect):
         simulation.synchronise()
         if simulation.network.waiting(pe.inbox) < self.count:
             yield simulation.watches.inbox(pe.inbox, self.count)
-        if pe.hung():
+        if pe.stuck_from is not None and pe.hung():
             yield from pe.hang()
         pe.begin_handler(None)
         return self.drain(pe)
@@ -148,10 +148,12 @@ class TransferWait(Effect):
 
     def perform(self, pe: ProcessingElement) -> Waiting:
         """Return the words (uint32) of a read, None for a write."""
-        yield from pe.until_free()
-        if not self.transfer.done.triggered:
-            yield self.transfer.done
-        if pe.hung():
+        if not pe.is_free():
+            yield from pe.until_free()
+        done = self.transfer.done
+        if not done.triggered:
+            yield done
+        if pe.stuck_from is not None and pe.hung():
             yield from pe.hang()
         pe.begin_handler(None)
         return self.transfer.words

@@ -58,7 +58,7 @@ class HostLink:
             transfer = simulation.transfers.new(
                 True, self.endpoint, target, memory.sram.number(region), offset, words.copy(), label
             )
-            memory.expect(transfer)
+            memory.expect(transfer, quietly=True)
             transfers.append(transfer)
             rows = flit_rows(transfer.words, transfer.lead)
             trains.append((target, transfer, rows, start))

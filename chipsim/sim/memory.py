@@ -16,10 +16,12 @@ import simpy
 from numpy.typing import NDArray
 
 from chipsim.network.api import PAYLOAD_WORDS, Deliveries
+from chipsim.sim import served
 from chipsim.sim.flits import collect, collect_whole, only_key, run_ends
 from chipsim.sim.sram import Sram
 
 if TYPE_CHECKING:
+    from chipsim.sim.service import MemoryService
     from chipsim.sim.simulation import Simulation
 
 
@@ -48,12 +50,17 @@ class Transfer:
         Data: sent, or filled as replies arrive.
     label : str
         For messages.
-    done : simpy.Event
+    event : simpy.Event
+        Of its end; see :attr:`done`.
     lead : int
         Words of the first flit before the transfer's own: an unaligned transfer moves all flits
         that it touches.
     arrived : ndarray of bool, shape (flits,)
         Which flits have arrived.
+    left : int
+        Flits that have not; not kept while the transfer is quiet.
+    quiet_at : MemoryPort or None
+        Where it is awaited while compiled code may end it, since nobody waits for that.
     """
 
     number: int
@@ -65,10 +72,18 @@ class Transfer:
     offset: int
     words: NDArray[np.uint32]
     label: str
-    done: simpy.Event
+    event: simpy.Event
     lead: int = 0
     arrived: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     left: int = 0
+    quiet_at: MemoryPort | None = None
+
+    @property
+    def done(self) -> simpy.Event:
+        """The event of its end. Who looks at it may wait for it: the end is told from then on."""
+        if self.quiet_at is not None:
+            self.quiet_at.tell_ends()
+        return self.event
 
     def __post_init__(self) -> None:
         self.left = -(-(self.lead + len(self.words)) // PAYLOAD_WORDS)
@@ -98,6 +113,8 @@ class MemoryPort:
     Parameters
     ----------
     simulation : Simulation
+    service : MemoryService
+        What compiled code serves of it.
     endpoint : int
     sram : Sram
         The memory behind it.
@@ -110,6 +127,7 @@ class MemoryPort:
     def __init__(
         self,
         simulation: Simulation,
+        service: MemoryService,
         endpoint: int,
         sram: Sram,
         latency_ps: int,
@@ -124,18 +142,70 @@ class MemoryPort:
         self._inboxes = np.array([self.inbox], dtype=np.int32)
         self.incoming: dict[int, Transfer] = {}
         self.serves = False
-        self.bytes_moved = 0
-        self.free_ps = 0
         self._armed = False
+        self._service = service
+        self._row = service.add(self)
+        self._quiet: Transfer | None = None
 
-    def expect(self, transfer: Transfer) -> None:
-        """Collect a transfer's flits as they arrive here."""
+    @property
+    def bytes_moved(self) -> int:
+        """Bytes read from and written to the memory."""
+        return self._service.ports.item(self._row, served.BYTES)
+
+    @bytes_moved.setter
+    def bytes_moved(self, count: int) -> None:
+        self._service.ports[self._row, served.BYTES] = count
+
+    @property
+    def free_ps(self) -> int:
+        """When the memory has sent and taken all that it has to [ps]."""
+        return self._service.ports.item(self._row, served.FREE_PS)
+
+    @free_ps.setter
+    def free_ps(self, time: int) -> None:
+        self._service.ports[self._row, served.FREE_PS] = time
+
+    def expect(self, transfer: Transfer, quietly: bool = False) -> None:
+        """Collect a transfer's flits as they arrive here.
+
+        Where it is the only one, it can be awaited ``quietly``: nobody is told of its end before
+        somebody looks at :attr:`Transfer.done`.
+        """
+        self.tell_ends()
+        alone = not (self.serves or self.incoming or self.flit_ps)
         self.incoming[transfer.number] = transfer
         self.arm()
+        if quietly and alone and self.simulation.directory is not None:
+            transfer.quiet_at, self._quiet = self, transfer
+            self._service.await_write(self._row, transfer, self._memory_of(transfer))
+
+    def tell_ends(self) -> None:
+        """Await the quiet transfer, if there is one, like any other."""
+        transfer, self._quiet = self._quiet, None
+        if transfer is not None:
+            transfer.quiet_at = None
+            transfer.left = self._service.ports.item(self._row, served.LEFT)
+            self._service.ports[self._row, served.SERVING] = served.NOTHING
+
+    def ended_quietly(self) -> None:
+        """Forget the quiet transfer, which compiled code has ended; nobody waits for it."""
+        transfer, self._quiet = self._quiet, None
+        assert transfer is not None
+        transfer.quiet_at = None
+        transfer.left = 0
+        self._armed = False
+        self.simulation.watches.forget_inbox(self.inbox)
+        del self.incoming[transfer.number]
+        self.simulation.transfers.forget(transfer)
 
     def serve(self) -> None:
         """Answer read requests from now on."""
+        if self.serves:
+            return
+        self.tell_ends()
         self.serves = True
+        if not self.flit_ps:
+            self._service.await_requests(self._row)
         self.arm()
 
     def arm(self, now: int | None = None) -> None:
@@ -149,6 +219,7 @@ class MemoryPort:
         self.simulation.watches.memory(self.inbox, count, self._on_packets, now)
 
     def _on_packets(self, now: int) -> None:
+        self.tell_ends()
         self._armed = False
         if not self._take_whole(now):
             self._take_columns(now)

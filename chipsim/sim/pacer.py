@@ -43,6 +43,22 @@ class Pacer:
         self._watches = watches
         self._observer = observer
         self._stalled = stalled
+        self._until = FOREVER - 1
+        self._advance: Callable[[int], int] = network.advance
+
+    def serve(self, advance: Callable[[int], int]) -> None:
+        """Let the network run by ``advance``, which does on its way what nobody waits for."""
+        self._advance = advance
+
+    def reach(self, time_ps: int) -> bool:
+        """Bring the lazy network to ``time_ps``; return whether nothing else happens until then.
+
+        At that time neither, and within the time that :meth:`advance` was called for.
+        """
+        env = self._env
+        if time_ps >= env.peek() or time_ps > self._until or time_ps >= self._observer.next_ps:
+            return False
+        return self._advance(time_ps) == time_ps and time_ps < env.peek()
 
     def advance(self, until_ps: int | None) -> bool:
         """Do the next thing, unless it comes after ``until_ps``; return whether there may be more.
@@ -52,16 +68,16 @@ class Pacer:
         Exception
             What ``stalled`` returns, if nothing is left to happen and no end of time is given.
         """
+        self._until = FOREVER - 1 if until_ps is None else until_ps
         following = self._env.peek()
         if self._observer.next_ps <= following and self._may_cut(following, until_ps):
             return self._observer.cut()
         if self._watches and self._network.lazy:
-            limit = min(following, FOREVER - 1 if until_ps is None else until_ps)
+            limit = min(following, self._until)
             network_time = self._network.next_time()
-            if network_time <= limit:
-                self._network.advance(int(limit))
-                return True
-            if following == float("inf") and network_time < FOREVER:
+            if network_time <= limit and self._advance(int(limit)) < following:
+                return True  # a watch fired, or the time is over
+            if following == float("inf") and limit < network_time < FOREVER:
                 return False  # something is under way, but not until then
         if following == float("inf"):
             raise self._stalled()

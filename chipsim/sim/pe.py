@@ -333,24 +333,27 @@ class ProcessingElement:
     def until_idle(self) -> Waiting:
         """Wait until the open handler's work and sends are done, and leave it open."""
         simulation = self.simulation
-        sent = simulation.cores.open.item(self.core) and simulation.cores.packets_out.item(
-            self.core
-        )
-        while sent and simulation.script_left(self.core):
-            yield simulation.watches.accepted(self.core)
-        end = simulation.handler_end(self.core)
+        end = self.known_end()
+        if end is None:
+            while simulation.script_left(self.core):
+                yield simulation.watches.accepted(self.core)
+            end = simulation.handler_end(self.core)
         if end > simulation.env.now:
             yield alarm(simulation.env, end, PROGRAM)
 
+    def is_free(self) -> bool:
+        """Return whether no handler is open or running."""
+        cores, core = self.simulation.cores, self.core
+        return not cores.open.item(core) and cores.busy_ps.item(core) <= self.simulation.env.now
+
     def until_free(self) -> Waiting:
         """Wait until the open handler, if any, has ended, and close it."""
-        simulation = self.simulation
-        cores = simulation.cores
-        if not cores.open.item(self.core) and cores.busy_ps.item(self.core) <= simulation.env.now:
+        if self.is_free():
             return
         yield from self.until_idle()
-        if cores.open.item(self.core):
-            cores.settle_one(self.core, simulation.network, int(simulation.env.now))
+        simulation = self.simulation
+        if simulation.cores.open.item(self.core):
+            simulation.cores.settle_one(self.core, simulation.network, int(simulation.env.now))
 
     def known_end(self) -> int | None:
         """Return when the open handler ends (or the last one ended), None if that is not known yet.
@@ -367,17 +370,17 @@ class ProcessingElement:
 
     def run(self) -> Waiting:
         """Drive the program until it ends (the PE's SimPy process)."""
-        coroutine = start_program(self.program, self)
+        send = start_program(self.program, self).send
         result = None
         while True:
             try:
-                yielded = coroutine.send(result)
+                yielded = send(result)
             except StopIteration:
                 break
-            self.effect = check_effect(self.program, yielded, self.label)
-            if self.hung():
+            self.effect = effect = check_effect(self.program, yielded, self.label)
+            if self.stuck_from is not None and self.hung():
                 yield from self.hang()
-            result = yield from self.effect.perform(self)
+            result = yield from effect.perform(self)
         self.effect = None
         yield from self.until_free()
         self.finished = True

@@ -484,6 +484,9 @@ class Simulation:
         """Start every PE's program (at time 0; ticks begin one tick later)."""
         if self.short_cuts and not self._packets_are_seen():
             self.directory = getattr(self.network, "directory", None)
+        if self.directory is not None:
+            self._pacer.serve(self.transfers.service.advance)
+            self.clock.may_go_on = self._may_go_on
         self._unfinished = dict.fromkeys(pe.vertex for pe in self.pe_list)
         self.processes = [self.env.process(self.pes[name].run()) for name in self.start_order]
 
@@ -520,6 +523,10 @@ class Simulation:
         # The run ends with its last program, not with the SimPy events that happen to follow, so
         # that both network models stop at one time, in one state.
         self.synchronise()
+
+    def _may_go_on(self, time_ps: int) -> bool:
+        """Return whether nothing but a tick happens up to ``time_ps``, and at that time."""
+        return not self.stop_requested and self._pacer.reach(time_ps)
 
     def _pass_time(self, until_ps: int) -> None:
         """Let the time go on to ``until_ps``, up to which nothing is left to happen."""

@@ -13,13 +13,14 @@ from chipsim.errors import NetworkError, ProgramError
 from chipsim.machine.model import EndpointKind
 from chipsim.machine.routes import unicast
 from chipsim.network.api import PAYLOAD_WORDS, PlainSends
-from chipsim.network.instant import ring
+from chipsim.network.instant import happen_all, ring
 from chipsim.sim.dma import DmaEngine
 from chipsim.sim.expand import train
 from chipsim.sim.flits import send_words
 from chipsim.sim.host import HostLink
 from chipsim.sim.memory import MemoryPort, Transfer, flit_rows
 from chipsim.sim.sends import plain_sends
+from chipsim.sim.service import MemoryService
 from chipsim.sim.settings import DmaSettings, HostSettings, MemorySettings
 from chipsim.sim.sram import Sram
 
@@ -34,11 +35,14 @@ class Transfers:
     ----------
     open : dict of int to Transfer
         Transfers under way, by number.
+    service : MemoryService
+        What compiled code serves of them.
     """
 
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.open: dict[int, Transfer] = {}
+        self.service = MemoryService(simulation)
         self._count = 0
         self._pe_at = {pe.endpoint: pe for pe in simulation.pe_list}
         self._dma_port = simulation.machine.endpoint_dma_port.tolist()
@@ -73,7 +77,9 @@ class Transfers:
         if machine.endpoint_kind[endpoint] == EndpointKind.DRAM:
             dram = MemorySettings.dram(figures)
             store = Sram(machine.endpoint_label(endpoint), dram.nbytes)
-            port = MemoryPort(self.simulation, endpoint, store, dram.latency_ps, dram.flit_ps)
+            port = MemoryPort(
+                self.simulation, self.service, endpoint, store, dram.latency_ps, dram.flit_ps
+            )
             self._drams.append(port)
             return port
         pe = self._pe_at.get(endpoint)
@@ -83,7 +89,7 @@ class Transfers:
                 "no program runs there; give its vertex one that reserves the regions"
             )
         latency = MemorySettings.sram(figures).latency_ps
-        return MemoryPort(self.simulation, endpoint, pe.sram, latency)
+        return MemoryPort(self.simulation, self.service, endpoint, pe.sram, latency)
 
     def dma(self, endpoint: int) -> DmaEngine:
         """Return an endpoint's DMA engine, made on first use."""
@@ -137,7 +143,7 @@ class Transfers:
             offset=offset,
             words=words,
             label=label,
-            done=self.simulation.env.event(),
+            event=self.simulation.env.event(),
             lead=self._lead(offset, label),
         )
         self.open[number] = transfer
@@ -175,16 +181,25 @@ class Transfers:
     def finish(self, transfer: Transfer, now: int) -> None:
         """Forget a complete transfer and wake who waits for it."""
         del self.open[transfer.number]
-        ring(self.simulation.env, transfer.done, now, simpy.events.NORMAL)
+        ring(self.simulation.env, transfer.event, now, simpy.events.NORMAL)
+
+    def forget(self, transfer: Transfer) -> None:
+        """Forget a complete transfer for whose end nobody has ever waited."""
+        del self.open[transfer.number]
+        happen_all([transfer.event])
 
     def send_request(self, transfer: Transfer, first_ps: int) -> None:
         """Send a read request to a transfer's target."""
         asked = np.array([transfer.region, transfer.offset, len(transfer.words)], dtype=np.uint32)
-        self.memory(transfer.target).serve()
+        memory = self.memory(transfer.target)
+        memory.serve()
         self._send_memory(
             transfer.requester, transfer.target, 2 * transfer.number, transfer.net, asked, 0,
             first_ps, 0, int(self.simulation.env.now),
         )  # fmt: skip
+        if self.simulation.directory is not None:
+            words = memory.sram.words(transfer.region, transfer.offset, len(transfer.words))
+            self.service.ask(transfer, words, self._leg(transfer.target, transfer.requester))
 
     def send_flits(
         self,

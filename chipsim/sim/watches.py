@@ -70,6 +70,10 @@ class Watches:
         self._armed.setdefault((INBOX, inbox), []).append(partial(self._as_device, action))
         simulation.network.watch_inbox(inbox, count)
 
+    def forget_inbox(self, inbox: int) -> None:
+        """Forget who waits for an inbox: compiled code has done what they would have done."""
+        del self._armed[INBOX, inbox]
+
     def _as_device(self, action: Callable[[int], None], time: int) -> None:
         """Call ``action(time)`` at ``time``, to which the network has just come.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from chipsim.network.compiled.queues import take_peaks
 from chipsim.network.compiled.routes import RouteTable
 from chipsim.network.rules import Visit
 
+Loop = Callable[[NDArray[np.int64], int], int]
 _BUILT = ("inputs", "stages", "routes")
 """Arrays that follow from machine and routes."""
 
@@ -170,9 +171,12 @@ class Network:
 
     # Time ---------------------------------------------------------------------------------------
 
-    def advance(self, until_ps: int) -> int:
+    def advance(self, until_ps: int, loop: Loop = run) -> int:
         """Process every instant up to and including ``until_ps``, or up to and including the
         first instant at which a watch fires; return the time reached.
+
+        ``loop`` is :func:`chipsim.network.compiled.loop.run`, or what runs it and does what some
+        watches were set for.
         """
         scalars = self._scalars
         if until_ps < scalars.item(at.NEXT):
@@ -182,7 +186,7 @@ class Network:
             scalars[at.NOW] = until_ps
             return until_ps
         while True:
-            status = run(self._directory, until_ps)
+            status = loop(self._directory, until_ps)
             if status == at.DONE:
                 break
             if status == at.GROW_EVENTS:
