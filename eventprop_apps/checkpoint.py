@@ -30,6 +30,7 @@ def state_of(run: ChipRun) -> checkpoint.State:
         "optimiser": {} if master.optimiser is None else master.optimiser.state(),
         "replicas": {str(i): kernel.state.weights for i, kernel in enumerate(run.layers)},
         "strays": [list(astuple(kernel.strays)) for kernel in _kernels(run)],
+        "astray": {str(i): kernel.astray for i, kernel in enumerate(_kernels(run))},
         "exchange": run.exchange_meter.state(),
         "phases": run.phases.state(),
     }
@@ -48,6 +49,8 @@ def restore(run: ChipRun, state: Mapping[str, Any]) -> None:
         kernel.state.weights[:] = state["replicas"][str(i)]
     for owner, counts in zip(_kernels(run), state["strays"], strict=True):
         owner.strays = Strays(*counts)
+    for i, owner in enumerate(_kernels(run)):
+        owner.astray[:] = state["astray"][str(i)]
     run.exchange_meter.restore(state["exchange"])
     run.phases.restore(state["phases"])
 

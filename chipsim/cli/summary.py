@@ -192,6 +192,9 @@ def _assumed(summary: Summary) -> list[str]:
         blocks.append(_wrapped(f"{len(others)} more assumed figures were read:", others))
     if set_here:
         blocks.append("\n".join(["set for this run:", *set_here]))
+    if unread := summary.get("settings_not_read", ()):
+        title = "set, but nothing in this run read it, so that it changed no result:"
+        blocks.append(_wrapped(title, unread))
     return blocks
 
 

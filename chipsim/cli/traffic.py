@@ -66,6 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
             _sweep(prepared, arguments)
         else:
             _single(prepared, arguments)
+    if unread := prepared.machine.description.unread_settings():
+        names = ", ".join(row.name for row in unread)
+        note(f"chipsim: warning: set, but this traffic rests on no such figure: {names}")
     return 0
 
 

@@ -188,6 +188,15 @@ class Description:
     def _mistyped(self, name: str, value: object, wanted: str) -> DescriptionError:
         return DescriptionError(self.name, [f"{name}: got {value!r}, expected {wanted}"])
 
+    def forget(self, *names: str) -> None:
+        """Take figures, or whole tables (``links.long.``), for not read.
+
+        For builders that read figures of parts which the machine turns out not to have.
+        """
+        gone = {name for name in self._reads if name.startswith(names)}
+        self._reads -= gone
+        self._base_reads -= gone
+
     @property
     def reads(self) -> tuple[str, ...]:
         """The figures read so far, in file order."""
@@ -200,6 +209,10 @@ class Description:
             for name in self.reads
             if (kind := self._figures[name].kind) in ("A", "U")
         ]
+
+    def unread_settings(self) -> list[Provenance]:
+        """Return the figures set by the user that nothing has read, in file order."""
+        return [row for row in self.provenance() if row.kind == "U" and row.name not in self._reads]
 
     def provenance(self) -> list[Provenance]:
         """Return every figure in file order; none of them counts as read."""

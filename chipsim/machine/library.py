@@ -14,12 +14,11 @@ from chipsim.errors import MachineError, did_you_mean
 from chipsim.machine import spinnaker1, spinnaker2, synthetic
 from chipsim.machine.description import Description
 from chipsim.machine.layout import one_board, torus, triads
-from chipsim.machine.load import load_file, load_shipped
+from chipsim.machine.load import CHIPS, base_of, load_file, load_shipped
 from chipsim.machine.model import DeadlockWarning, Machine
 from chipsim.machine.outfit import equip
 
 _GRID = re.compile(r"(mesh|torus|hex-torus)-(\d+)x(\d+)")
-_CHIPS = re.compile(r"(spinnaker2)(-48|-triads-(\d+)x(\d+))?|(spinnaker1)(-48|-torus-(\d+)x(\d+))?")
 _BUILDERS = {"spinnaker1": spinnaker1.build, "spinnaker2": spinnaker2.build}
 _MOST_ROUTERS = 4_194_304
 """Routers of the largest synthetic machine (2048 x 2048)."""
@@ -88,17 +87,24 @@ def _make(name: str, settings: Mapping[str, object]) -> Machine:
         kind, width, height = grid[1], int(grid[2]), int(grid[3])
         description = load_shipped(kind).with_settings(settings)
         return _grid(description, width, height, name)
-    chips = _CHIPS.fullmatch(name)
+    chips = CHIPS.fullmatch(name)
     if chips is not None:
-        family, shape, across, up = (part for part in chips.groups()[:4])
-        if family is None:
-            family, shape, across, up = chips.groups()[4:]
-        return _chips(load_shipped(family).with_settings(settings), name, shape, across, up)
+        family, *layout = _parts(chips)
+        assert family is not None
+        return _chips(load_shipped(family).with_settings(settings), name, *layout)
     description = load_file(name).with_settings(settings)
     if description.family in _BUILDERS:
-        return _chips(description, description.name, None, None, None)
+        base = CHIPS.fullmatch(base_of(name))
+        layout = [None, None, None] if base is None else _parts(base)[1:]
+        return _chips(description, description.name, *layout)
     width, height = (description.integer(f"floor.{side}") for side in ("width", "height"))
     return _grid(description, width, height, description.name)
+
+
+def _parts(chips: re.Match[str]) -> list[str | None]:
+    """Return family, shape, width and height of a name."""
+    groups = list(chips.groups())
+    return groups[:4] if groups[0] is not None else groups[4:]
 
 
 def _grid(description: Description, width: int, height: int, name: str) -> Machine:
@@ -132,7 +138,7 @@ def _chips(
 
 
 def _is_name(name: str) -> bool:
-    return _CHIPS.fullmatch(name) is not None or _GRID.fullmatch(name) is not None
+    return CHIPS.fullmatch(name) is not None or _GRID.fullmatch(name) is not None
 
 
 def _digest(name: str) -> str:

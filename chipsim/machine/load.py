@@ -2,11 +2,13 @@
 
 A file has a ``name``, a ``family`` (which builder makes the machine), a ``title``, and figures in
 tables: ``hop_cycles = { value = 5, kind = "D", source = "CHIP26" }``. With ``base = "spinnaker2"``
-it starts from a shipped description and gives only what differs.
+it starts from a shipped description and gives only what differs; ``base = "spinnaker2-48"`` makes
+a board of such chips.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
@@ -21,6 +23,8 @@ from chipsim.machine.families import FAMILIES
 from chipsim.machine.schema import Spec, spec_of
 
 HEADER = ("name", "family", "title", "base")
+CHIPS = re.compile(r"(spinnaker2)(-48|-triads-(\d+)x(\d+))?|(spinnaker1)(-48|-torus-(\d+)x(\d+))?")
+"""Names of chips, boards and tori of them."""
 
 
 def shipped() -> tuple[str, ...]:
@@ -52,6 +56,11 @@ def load_file(path: str | Path) -> Description:
         problem = f"byte {error.start} is not UTF-8; a description is a TOML text file"
         raise DescriptionError(str(path), [problem]) from error
     return parse(text, str(path))
+
+
+def base_of(path: str | Path) -> str:
+    """Return the base that a file which :func:`load_file` has accepted names; empty without one."""
+    return str(tomllib.loads(Path(path).read_bytes().decode("utf-8")).get("base", ""))
 
 
 def parse(text: str, subject: str) -> Description:
@@ -103,6 +112,9 @@ def _base(document: Mapping[str, object], problems: list[str]) -> Description | 
     name = document.get("base")
     if not isinstance(name, str) or not name.strip():
         return None
+    chips = CHIPS.fullmatch(name)
+    if chips is not None:
+        return load_shipped(chips[1] or chips[5])
     if name not in shipped():
         problems.append(f"base: unknown description {name!r}{did_you_mean(name, shipped())}")
         return None

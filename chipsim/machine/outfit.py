@@ -13,6 +13,7 @@ from chipsim.machine.chips import Chips
 from chipsim.machine.description import Description
 from chipsim.machine.model import ChannelClass, Machine
 from chipsim.machine.parts import UNBOUNDED, FullPolicy, PortKind
+from chipsim.machine.schema import UNBOUNDED_TEXT
 from chipsim.machine.spinnaker2 import per_cycle
 from chipsim.units import cycles, ns
 
@@ -31,8 +32,13 @@ def equip(machine: Machine) -> Machine:
         return machine
     error = _errors(machine)
     detour = wait2 = None
+    _forget_absent(machine)
     linked = len(chips) > 1 and "router.wait2_cycles" in figures
-    if linked and figures.flag("router.emergency"):
+    if (
+        linked
+        and figures.peek("router.blocked_policy") == "drop"
+        and figures.flag("router.emergency")
+    ):
         detour = _detours(machine, chips)
         clock = figures.number("router.clock_mhz")
         wait2 = np.zeros(machine.nodes, dtype=np.int64)
@@ -50,6 +56,23 @@ def equip(machine: Machine) -> Machine:
     behaviour = Behaviour(error, detour, wait2, monitors, node_issue_ps=issue)
     behaviour.check(machine.name, machine.nodes, machine.channels)
     return replace(machine, behaviour=behaviour)
+
+
+def _forget_absent(machine: Machine) -> None:
+    """Take the figures of parts that the machine does not have for not read.
+
+    No result rests on those of links that no two chips have between them, on the way of credits for
+    FIFOs that have no limit, or, as long as no memory is used, on the System NoC's.
+    """
+    figures = machine.description
+    present = {machine.classes[number].name for number in set(machine.channel_class.tolist())}
+    for kind in ("short", "long"):
+        if f"link_{kind}" not in present:
+            figures.forget(f"links.{kind}.")
+        elif figures.peek(f"links.{kind}.fifo_packets") == UNBOUNDED_TEXT:
+            figures.forget(f"links.{kind}.credit_ns")
+    if "sdram" in present:
+        figures.forget("dma.")
 
 
 def _errors(machine: Machine) -> NDArray[np.float64] | None:

@@ -225,9 +225,9 @@ class Counters:
     blocked_at : ndarray of int64, shape (ports,)
         Packets that found their source port full when their time had come (all TX register sets in
         use), so that they were accepted later.
-    given_up_at : ndarray of int64, shape (ports,)
+    given_up_at : ndarray of int64, shape (ports, packet types)
         Packets (copies, whatever their leaves) that waited too long in the port, whether they were
-        dropped then or read by a monitor.
+        dropped then or read by a monitor; types as in :data:`chipsim.machine.route.PACKETS`.
     channel_resent : ndarray of int64, shape (channels,)
         Frames that were hit and sent again; they are in ``channel_flits`` as well.
     channel_emergency : ndarray of int64, shape (channels,)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
 
 
+_COSTS = ("pe.cycles.", "pe.irq_entry_cycles")
+"""Figures that are read into the table of costs, which knows what was charged."""
+
+
 def account(simulation: Simulation) -> dict[str, Any]:
     """Return packets, copies, latencies, ticks, energy and assumptions of a simulation so far."""
     tracer = simulation.tracer
@@ -49,6 +53,7 @@ def account(simulation: Simulation) -> dict[str, Any]:
         "sram": _sram(simulation),
         **_faults(simulation),
         "assumptions": assumptions(simulation),
+        **_unread(simulation),
     }
 
 
@@ -70,13 +75,27 @@ def _faults(simulation: Simulation) -> dict[str, Any]:
     return {"faults": {**wounds.counts(machine), "stuck programs": stuck}}
 
 
+def _unread(simulation: Simulation) -> dict[str, Any]:
+    """Return the figures that were set and that nothing in the run has read, if there are any.
+
+    They have changed no result. Costs count as read where a run charged them.
+    """
+    unread = [
+        row.name
+        for row in simulation.machine.description.unread_settings()
+        if not row.name.startswith(_COSTS)
+    ]
+    unread += simulation.costs.unread_settings()
+    return {"settings_not_read": unread} if unread else {}
+
+
 def assumptions(simulation: Simulation) -> list[dict[str, Any]]:
     """Return the assumed and user-set figures that this simulation rests on."""
     simulation.charge_kernels()
     rows = [
         (item.name, item.value, item.kind, item.source)
         for item in simulation.machine.description.assumptions()
-        if not item.name.startswith("pe.cycles.")
+        if not item.name.startswith(_COSTS)
     ]
     rows += simulation.costs.assumptions()
     return [

@@ -88,3 +88,11 @@ class CostTable:
             for name in sorted(self.used)
             if self.used[name] and self.costs[name].kind in ("A", "U")
         ]
+
+    def unread_settings(self) -> list[str]:
+        """Return the costs set by the user that the run has not charged, named as above."""
+        return [
+            f"cycles.{name}"
+            for name in sorted(self.costs)
+            if self.costs[name].kind == "U" and not self.used.get(name)
+        ]

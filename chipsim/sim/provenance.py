@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from chipsim.machine.layout import DIRECTIONS
 from chipsim.machine.model import Machine
+from chipsim.machine.route import PACKETS
 from chipsim.mapping.tables import RouterTable
 from chipsim.network.api import Counters
 from chipsim.network.rules import class_name
@@ -47,8 +48,8 @@ FILTERS: dict[str, RouterFilter] = {
         ("mc",), source="local", destinations=("dump",)
     ),
 }
-"""The counters of a router, by name. Packets that waited too long are added to
-``Dropped_Multicast_Packets``."""
+"""The counters of a router, by name. Packets that waited too long are added to the ``Dropped_``
+counter of their type."""
 
 
 def rows(simulation: Simulation) -> list[Row]:
@@ -70,7 +71,8 @@ def _routers(simulation: Simulation, counts: Counters) -> Iterator[Row]:
     for chip in np.flatnonzero(chips.alive).tolist():
         node = int(chips.pool[chip])
         values = dict(zip(FILTERS, seen[chip].tolist(), strict=True))
-        values["Dropped_Multicast_Packets"] += int(given_up[node])
+        for name, packet in _TYPES.items():
+            values[f"Dropped_{name}_Packets"] += int(given_up[node, PACKETS.index(packet)])
         table = simulation.by_tables.tables.get(node)
         values |= {
             "Emergency_routed_Packets": int(emergency[node]),
@@ -93,9 +95,9 @@ def unique_routes(table: RouterTable | None) -> int:
 
 
 def _by_node(machine: Machine, ports: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the sums over each node's ports."""
+    """Return the sums over each node's ports, of counts by port and packet type."""
     inside = machine.port_node >= 0
-    sums = np.zeros(machine.nodes, dtype=np.int64)
+    sums = np.zeros((machine.nodes, *ports.shape[1:]), dtype=np.int64)
     np.add.at(sums, machine.port_node[inside], ports[inside])
     return sums
 

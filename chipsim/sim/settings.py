@@ -11,18 +11,20 @@ from chipsim.units import cycles, ns, us
 
 KB = 1024
 
+_SYSTEM_NOC = ("dma.word_ns", "dma.noc_packets", "dma.bytes_per_flit")
+"""What SpiNNaker1's System NoC is built from; a result rests on it once something is moved."""
+
 
 @dataclass(frozen=True)
 class ChipSettings:
     """What every :class:`~chipsim.sim.simulation.Simulation` needs of a description.
 
     Reading it marks the figures as read, so that the assumed ones are listed in the run's summary;
-    those of memories, DMA and host are therefore read only where a run uses these.
+    those of memories, DMA, host and barriers are therefore read only where a run uses these.
     """
 
     tick_us: float
     sram_bytes: int
-    barrier_us: float
     costs: dict[str, Cost]
 
     @classmethod
@@ -31,7 +33,6 @@ class ChipSettings:
         return cls(
             tick_us=figures.number("pe.tick_us") if tick_us is None else tick_us,
             sram_bytes=int(figures.number("pe.app_data_kb") * KB),
-            barrier_us=figures.number("pe.barrier_us"),
             costs=_costs(figures),
         )
 
@@ -82,6 +83,9 @@ class DmaSettings:
     @classmethod
     def read(cls, figures: Description) -> DmaSettings:
         """Read the figures of a description."""
+        for name in _SYSTEM_NOC:
+            if name in figures:
+                figures.figure(name)
         setup = figures.integer("dma.setup_cycles")
         queue = figures.integer("dma.queue_entries") if "dma.queue_entries" in figures else 0
         return cls(setup, figures.integer("dma.max_outstanding"), queue)

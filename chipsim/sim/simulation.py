@@ -272,7 +272,9 @@ class Simulation:
 
     def add_barrier(self, name: str, members: Sequence[str]) -> Barrier:
         """Declare a barrier among vertices."""
-        barrier = Barrier(self.env, name, members, us(self.settings.barrier_us))
+        barrier = Barrier(
+            self.env, name, members, us(self.machine.description.number("pe.barrier_us"))
+        )
         barrier.on_release.append(self.settle)
         self._barriers[name] = barrier
         return barrier

@@ -112,7 +112,7 @@ def result(simulation: Simulation) -> dict[str, int]:
         "overwritten": counts.overwritten,
         "in_flight": counts.in_flight,
         "late": int(account(simulation)["late_spikes"]),
-        "given_up": totals["Dropped_Multicast_Packets"],
+        "given_up": int(counts.given_up_at.sum()),
         "emergency_routed": totals["Emergency_routed_Packets"],
         "read_by_monitors": totals["Received_For_Reinjection"],
         "register_full": totals["Missed_For_Reinjection"],

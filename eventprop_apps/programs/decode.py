@@ -44,6 +44,17 @@ def count_rows(counts: I64, column: int, row: I32) -> None:
 
 
 @compiled
+def count_strays(strays: I64, rows: I32, taken: I32, kept: I32) -> None:
+    """Add to each row's count of strays what was taken and not kept, given by row position."""
+    if len(taken) == len(kept):
+        return
+    for position in taken:
+        strays[rows[position]] += 1
+    for position in kept:
+        strays[rows[position]] -= 1
+
+
+@compiled
 def decode_spikes(
     row: I32, net: I32, key: U32, nets: NDArray[np.bool_], parity: int, low: int
 ) -> tuple[I32, I32]:

@@ -15,6 +15,10 @@ from eventprop_apps.programs.decode import decode_errors, decode_spikes, row_poi
 Ints = NDArray[np.int64]
 
 
+ASTRAY = "Packets_without_effect"
+"""The provenance counter of a core for what :class:`Strays` counts of a kernel."""
+
+
 @dataclass
 class Strays:
     """Packets that arrived in a phase or batch that is not theirs, or that answer no spike.

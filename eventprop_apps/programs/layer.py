@@ -19,7 +19,7 @@ from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.keys import ErrorKey, SpikeKey, bits_for
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
-from eventprop_apps.programs.decode import count_rows, same_step, senders
+from eventprop_apps.programs.decode import count_rows, count_strays, same_step, senders
 from eventprop_apps.programs.inbox import Strays, pointers
 from eventprop_apps.programs.plan import Job
 from eventprop_apps.programs.ports import ErrorSources, ErrorTargets, SpikeSources, SpikeTargets
@@ -72,6 +72,7 @@ class LayerKernel(Kernel):
         self.strays = Strays()
         self.spike_log: SpikeLog | None = None
         self.watch: Callable[[StepCall, int], None] | None = None
+        self.astray = np.zeros(state.rows, dtype=np.int64)
         self._found = np.zeros(3, dtype=np.int64)
 
     def begin(self, number: int, job: Job, replica: int) -> None:
@@ -145,8 +146,8 @@ class LayerKernel(Kernel):
         return forward_whole(
             form, tick, now, plan.form, nets, self.parity, bits_for(key.neurons), step,
             self.sample, block.first, self.parity << bits_for(self.key_out.neurons),
-            len(OPERATIONS), state.weights, state.neuron, state.spikes, state.spike_values,
-            state.inputs, state.counts, state.gradient, self.factors,
+            len(OPERATIONS), self.astray, state.weights, state.neuron, state.spikes,
+            state.spike_values, state.inputs, state.counts, state.gradient, self.factors,
         )  # fmt: skip
 
     def _backward_whole(self, form: NDArray[np.int64], step: int, tick: int, now: int) -> int:
@@ -160,7 +161,7 @@ class LayerKernel(Kernel):
         stale = backward_whole(
             form, tick, now, plan, nets, self.parity, bits_for(key.neurons), bits_for(key.steps),
             step, self.sample, self.block.first, low, high, len(OPERATIONS), self._found,
-            first_line, state.weights, state.neuron, state.spikes, state.spike_values,
+            self.astray, first_line, state.weights, state.neuron, state.spikes, state.spike_values,
             state.inputs, state.input_errors, state.counts, state.gradient, self.factors,
         )  # fmt: skip
         _, unmatched, passed = self._found.tolist()
@@ -174,6 +175,7 @@ class LayerKernel(Kernel):
         if step == 0:
             reset_rows(self.state, rows)
         position, line = self.spikes_in.take(call.inbox, self.parity, self.strays)
+        count_strays(self.astray, rows, call.inbox.row, position)
         ptr = pointers(position, len(rows))
         out_ptr, out, _ = forward_rows(
             self.state, self.factors, step, rows, ptr, line, ops=call.counts
@@ -236,6 +238,7 @@ class LayerKernel(Kernel):
         position, err_step, neuron, value = self.errors_in.take(
             call.inbox, self.parity, self.model.dtype, self.strays
         )
+        count_strays(self.astray, rows, call.inbox.row, position)
         self._store_errors(call, position, err_step, neuron, value, step)
         first_line = 0 if self.errors_below is not None else self.lines_below
         wanted = self.errors_below is not None or self.errors_own is not None
@@ -259,6 +262,7 @@ class LayerKernel(Kernel):
             return
         ptr = pointers(position, len(call.rows))
         found, ops = store_errors(self.state, call.rows, ptr, neuron, err_step, value, step)
+        self.astray[call.rows] += found[:, 1] + found[:, 2]
         self.strays.unmatched_errors += int(found[:, 1].sum())
         self.strays.passed_errors += int(found[:, 2].sum())
         call.counts[:, : len(OPERATIONS)] += ops

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from chipsim.sim.pe import ProcessingElement
 from eventprop_apps.exchange import TreeReducer, WeightReceiver
 from eventprop_apps.programs.batches import BatchProgram, Steps
+from eventprop_apps.programs.inbox import ASTRAY
 from eventprop_apps.programs.layer import LayerKernel
 from eventprop_apps.programs.neurons import NeuronsKernel
 from eventprop_apps.programs.plan import BACKWARD_BARRIER, Job, Plan
@@ -38,6 +39,10 @@ class LayerProgram(BatchProgram):
             replica, kernel.layer, kernel.state.weights[replica], weight_nets, kernel.block.part
         )
 
+    def counters(self) -> dict[str, int]:
+        """Return the packets that had no effect here."""
+        return {ASTRAY: int(self.kernel.astray[self.replica])}
+
     def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
         """Do the steps of a batch, and its exchange."""
         kernel = self.kernel
@@ -60,6 +65,7 @@ class LayerProgram(BatchProgram):
                 receiver.block, min(left, at_once), on_stall=receiver.lost
             )
             self.kernel.strays.stale_phase += others
+            self.kernel.astray[self.replica] += others
             pe.work(weight_word=4 * packets)
 
 
@@ -75,6 +81,10 @@ class NeuronsProgram(BatchProgram):
         super().__init__(plan, sram)
         self.replica = replica
         self.kernel = kernel
+
+    def counters(self) -> dict[str, int]:
+        """Return the packets that had no effect here."""
+        return {ASTRAY: int(self.kernel.astray[self.replica])}
 
     def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
         """Do the steps of a batch."""

@@ -17,7 +17,8 @@ from eventprop_apps.losses.api import Outputs, Targets, given_errors
 from eventprop_apps.losses.ttfs import note_first_spikes
 from eventprop_apps.model import Model
 from eventprop_apps.programs.batches import FedProgram, Steps
-from eventprop_apps.programs.inbox import Strays, pointers
+from eventprop_apps.programs.decode import count_strays
+from eventprop_apps.programs.inbox import ASTRAY, Strays, pointers
 from eventprop_apps.programs.plan import Job, Plan, SampleFeeder
 from eventprop_apps.programs.ports import ErrorTargets, SpikeSources
 from eventprop_apps.programs.whole import listen_whole
@@ -75,6 +76,7 @@ class LossKernel(Kernel):
         self.parity = 0
         self.sample = np.full(replicas, -1, dtype=np.int32)
         self.strays = Strays()
+        self.astray = np.zeros(replicas, dtype=np.int64)
         self.on_errors: Any = None
         self.watch: Callable[[StepCall], None] | None = None
 
@@ -95,6 +97,7 @@ class LossKernel(Kernel):
             self.values[rows[position], neuron] = value
         else:
             position, neuron = self.spikes_in.take(call.inbox, self.parity, self.strays)
+        count_strays(self.astray, rows, call.inbox.row, position)
         if len(position):
             ptr = pointers(position, len(rows))
             seen = np.diff(ptr)
@@ -121,7 +124,7 @@ class LossKernel(Kernel):
         key, nets, _ = self.spikes_in.groups[0]
         stale = listen_whole(
             form, tick, now, NO_PLAN, nets, self.parity, bits_for(key.neurons), self.first,
-            local - 1,
+            local - 1, self.astray,
         )  # fmt: skip
         if stale < 0:
             raise ProgramError(
@@ -231,6 +234,10 @@ class LossProgram(FedProgram):
     ) -> None:
         super().__init__(replica, plan, feeder, "loss", sram)
         self.kernel = kernel
+
+    def counters(self) -> dict[str, int]:
+        """Return the packets that had no effect here."""
+        return {ASTRAY: int(self.kernel.astray[self.replica])}
 
     def batch(self, pe: ProcessingElement, number: int, job: Job) -> Steps:
         """Judge a sample."""

@@ -28,6 +28,7 @@ from eventprop_apps.losses.regularisers import DRIVE, LOW
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
 from eventprop_apps.programs.currents import DRIVE_STEP, CurrentSources
+from eventprop_apps.programs.decode import count_strays
 from eventprop_apps.programs.inbox import pointers
 from eventprop_apps.programs.layer import LayerKernel
 
@@ -73,6 +74,7 @@ class NeuronsKernel(LayerKernel):
             call.inbox, self.parity, self.model.dtype
         )
         self.strays.stale_phase += strays
+        count_strays(self.astray, rows, call.inbox.row, position)
         ptr = pointers(position, len(rows))
         call.counts[:, len(OPERATIONS) + 1] += np.diff(ptr) * value.shape[1]
         add_currents(self.state, self.factors, rows, ptr, group, value)
@@ -105,6 +107,7 @@ class NeuronsKernel(LayerKernel):
         position, err_step, neuron, value = self.errors_in.take(
             call.inbox, self.parity, self.model.dtype, self.strays
         )
+        count_strays(self.astray, rows, call.inbox.row, position)
         if self.readout is not None:
             self.readout.error[rows[position], neuron] = value
             ptr, where, jump = adjoint_sources(

@@ -13,6 +13,7 @@ from eventprop_apps.kernels.readout import (
 from eventprop_apps.kernels.state import LayerState
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
+from eventprop_apps.programs.decode import count_strays
 from eventprop_apps.programs.inbox import pointers
 from eventprop_apps.programs.layer import LayerKernel
 
@@ -40,6 +41,7 @@ class ReadoutKernel(LayerKernel):
             reset_rows(self.state, rows)
             self.readout.reset(rows)
         position, line = self.spikes_in.take(call.inbox, self.parity, self.strays)
+        count_strays(self.astray, rows, call.inbox.row, position)
         ptr = pointers(position, len(rows))
         call.counts[:, : len(OPERATIONS)] += readout_forward_rows(
             self.state, self.readout, self.factors, step, rows, ptr, line
@@ -52,6 +54,7 @@ class ReadoutKernel(LayerKernel):
         position, _, neuron, value = self.errors_in.take(
             call.inbox, self.parity, self.model.dtype, self.strays
         )
+        count_strays(self.astray, rows, call.inbox.row, position)
         # A neuron gets one error; a late one acts from the step that drains it.
         self.readout.error[rows[position], neuron] = value
         ptr, index, at_step, error, ops = readout_backward_rows(

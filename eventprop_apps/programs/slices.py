@@ -26,6 +26,7 @@ from eventprop_apps.losses.regularisers import DRIVE
 from eventprop_apps.model import Model
 from eventprop_apps.partition import Block
 from eventprop_apps.programs.currents import DRIVE_STEP
+from eventprop_apps.programs.decode import count_strays
 from eventprop_apps.programs.inbox import pointers
 from eventprop_apps.programs.layer import LayerKernel
 from eventprop_apps.programs.ports import ErrorSources
@@ -59,6 +60,7 @@ class SliceKernel(LayerKernel):
         if step == 0:
             reset_rows(self.state, rows)
         position, line = self.spikes_in.take(call.inbox, self.parity, self.strays)
+        count_strays(self.astray, rows, call.inbox.row, position)
         if step == self.model.steps - 1 or not len(position):
             return  # what is summed in step T - 1 would act in step T
         sender, group, value = slice_sums(
@@ -82,6 +84,7 @@ class SliceKernel(LayerKernel):
         position, jump_step, neuron, value = self.jumps_in.take(
             call.inbox, self.parity, self.model.dtype, self.strays
         )
+        count_strays(self.astray, rows, call.inbox.row, position)
         np.add.at(call.counts[:, len(OPERATIONS) + 1], position, 1)
         driven = jump_step == DRIVE_STEP
         if driven.any():

@@ -19,6 +19,7 @@ from eventprop_apps.kernels.operations import ERROR_LOOKUP
 from eventprop_apps.losses.ttfs import note_first
 from eventprop_apps.programs.decode import (
     count_rows,
+    count_strays,
     decode_errors,
     decode_spikes,
     due_inputs,
@@ -66,7 +67,7 @@ def input_whole(
 @compiled
 def listen_whole(
     form: I64, tick: int, now: int, plan: I64, nets: Mask, parity: int, low: int, first: I32,
-    step: int,
+    step: int, astray: I64,
 ) -> int:  # fmt: skip
     """Note the first spikes of the outputs, which were sent in ``step``."""
     inbox, _ = begin(form, tick, now)
@@ -77,6 +78,7 @@ def listen_whole(
     )
     if outside(neuron, first.shape[1]):
         return OUTSIDE
+    count_strays(astray, rows_of(form), inbox[ROW], position)
     if len(position) > 0:
         rows, counts = rows_of(form).astype(np.int64), counts_of(form)
         ptr = row_pointers(position, len(rows))
@@ -91,7 +93,7 @@ def listen_whole(
 @compiled
 def forward_whole(
     form: I64, tick: int, now: int, plan: I64, nets: Mask, parity: int, low: int, step: int,
-    sample: I32, first_neuron: int, high: int, decodes: int,
+    sample: I32, first_neuron: int, high: int, decodes: int, astray: I64,
     weights: Floats, neuron: Floats, spikes: I32, values: Floats, inputs: I32, counts: I64,
     gradient: Floats, factors: Floats,
 ) -> int:  # fmt: skip
@@ -108,6 +110,8 @@ def forward_whole(
         First neuron of the part, and what stands above it in the keys that it sends.
     decodes : int
         The column of operation counts that counts packets.
+    astray : ndarray of int64, shape (replicas,)
+        Gets the packets without effect.
     weights, neuron, spikes, values, inputs, counts, gradient, factors
         The layer's state and factors.
     """
@@ -121,6 +125,7 @@ def forward_whole(
     position, line = decode_spikes(row, inbox[NET], inbox[KEY].view(np.uint32), nets, parity, low)
     if outside(line, weights.shape[2]):
         return OUTSIDE
+    count_strays(astray, rows_of(form), row, position)
     ptr = row_pointers(position, len(rows))
     steps = np.full(len(rows), step, np.int64)
     out_ptr, out = forward(
@@ -138,7 +143,7 @@ def forward_whole(
 def backward_whole(
     form: I64, tick: int, now: int, plan: I64, nets: Mask, parity: int, low: int, mid: int,
     step: int, sample: I32, first_neuron: int, below_low: int, high: int, decodes: int,
-    strays: I64, first_line: int,
+    strays: I64, astray: I64, first_line: int,
     weights: Floats, neuron: Floats, spikes: I32, values: Floats, inputs: I32,
     input_errors: Floats, counts: I64, gradient: Floats, factors: Floats,
 ) -> int:  # fmt: skip
@@ -150,7 +155,7 @@ def backward_whole(
         Of the frame.
     nets, parity, low, mid
         As of :func:`eventprop_apps.programs.decode.decode_errors`.
-    sample, first_neuron, decodes
+    sample, first_neuron, decodes, astray
         As of :func:`forward_whole`.
     below_low, high : int
         Bits of a neuron in the keys of the layer below, and what stands above its step.
@@ -170,6 +175,7 @@ def backward_whole(
     place, err_step, err_neuron = decode_errors(
         inbox[NET], inbox[KEY].view(np.uint32), nets, parity, low, mid
     )
+    count_strays(astray, rows_of(form), row, row[place])
     if len(place) > 0:
         at = np.empty(len(place), np.int32)
         which = np.empty(len(place), np.int32)
@@ -190,6 +196,7 @@ def backward_whole(
             ops[r, ERROR_LOOKUP] += ptr[r + 1] - ptr[r]
             for column in range(3):
                 strays[column] += found[r, column]
+            astray[rows[r]] += found[r, 1] + found[r, 2]
     ptr, index, at_step, error = backward(
         weights, neuron, spikes, values, inputs, input_errors, counts, gradient, factors, steps,
         rows, first_line, ops,

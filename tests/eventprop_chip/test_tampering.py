@@ -130,6 +130,7 @@ def test_a_spike_of_another_phase_or_batch_is_stale(ticks: int, fast: str) -> No
     result = case.run("chip", network=fast, probes=[watch, probe])
     kernels = [watch.simulation.pes[f"r0/layer{i}"].program.kernel for i in (0, 1)]
     assert [kernel.strays.stale_phase for kernel in kernels] == [1, 0]
+    assert without_effect(watch.simulation) == {"r0/layer0": 1}
     assert watch.simulation.tracer.late["spike"] == 1
     step, sample, line = where_is(probe)
     without = case.spikes
@@ -224,6 +225,7 @@ def test_a_late_error_acts_until_its_step_has_passed(
     assert differences(result, CASE.run("offchip", output_error=errors)) == []
     strays = output_layer(probe.simulation).strays
     assert (strays.passed_errors, strays.unmatched_errors) == (1, 0)
+    assert without_effect(probe.simulation) == {f"r{sample}/layer1": 1}
 
 
 def test_an_error_that_names_no_spike_is_counted(fast: str, straight: Any) -> None:
@@ -236,6 +238,7 @@ def test_an_error_that_names_no_spike_is_counted(fast: str, straight: Any) -> No
     errors[sample, neuron] = 0
     assert differences(result, CASE.run("offchip", output_error=errors)) == []
     assert output_layer(probe.simulation).strays.unmatched_errors == 1
+    assert without_effect(probe.simulation) == {f"r{sample}/layer1": 1}
 
 
 def test_hidden_errors_count(fast: str, straight: Any) -> None:
@@ -270,6 +273,13 @@ def test_a_hidden_error_may_be_one_tick_late_and_no_more(fast: str, straight: An
     assert differences(result, lost) == []
     assert summary["late_errors"] == 1
     assert hidden_layer(probe.simulation).strays.passed_errors == 1
+    assert sum(without_effect(probe.simulation).values()) == 1
+
+
+def without_effect(simulation: Any) -> dict[str, int]:
+    """Return the cores' counters of packets without effect, zeros aside, by vertex."""
+    rows = [row for row in simulation.provenance() if row.name == "Packets_without_effect"]
+    return {row.part.split()[-1]: row.value for row in rows if row.value}
 
 
 def hidden_layer(simulation: Any) -> Any:

@@ -173,6 +173,21 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("base", "chips"),
+    [("spinnaker2-48", 48), ("spinnaker2-triads-1x1", 144), ("spinnaker1-torus-6x5", 30)],
+)
+def test_a_board_of_ones_own_with_faults(base: str, chips: int, tmp_path: Path) -> None:
+    path = tmp_path / "lame.toml"
+    dead = '[faults]\nchips = { value = [[1, 1]], kind = "M", source = "test of the board" }\n'
+    path.write_text(f'name = "lame"\nbase = "{base}"\n{dead}')
+    lame, named = load_machine(path), load_machine(base, {"faults.chips": [[1, 1]]})
+    assert lame.name == "lame" and lame.chips is not None and named.chips is not None
+    assert len(lame.chips) == chips
+    assert (lame.chips.alive == named.chips.alive).all() and lame.chips.alive.sum() == chips - 1
+    assert (lame.channel_port == named.channel_port).all()
+
+
+@pytest.mark.parametrize(
     ("name", "near"),
     [("spinaker2", "spinnaker2"), ("msh-8x8", "mesh-WxH"), ("tours-4x4", "torus-WxH")],
 )

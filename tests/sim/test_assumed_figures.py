@@ -125,6 +125,7 @@ def across(
         places={**{f"a{i}": first(4 * i, home) for i in range(4)}, "b": first(0, there)},
         sram={"b": {"recording": 60_000}},
         transport="router_multicast",
+        tick_us=TICK_US,
     )
     programs = {pe.vertex: pe.program for pe in made.pe_list}
     return Simulation(made.mapping.with_tables("best"), programs, tick_us=TICK_US)
@@ -423,3 +424,52 @@ def test_what_cannot_be_changed_is_refused(name: str, figure: str, value: object
     assert figure in FIXED[name]
     with pytest.raises(ChipsimError, match=figure):
         load_machine(name, {figure: value})
+
+
+ORDINARY: dict[str, Scenario] = {
+    "spinnaker2": spikes,
+    "spinnaker2-48": across,
+    "spinnaker1-48": across,
+}
+"""A run of each kind of machine that nothing was set for."""
+
+IN_CONGESTION = {
+    "spinnaker2": {"router.blocked_policy"},
+    "spinnaker2-48": {"router.blocked_policy", "router.credit_cycles", "noc.credit_cycles"},
+    "spinnaker1-48": set(),
+}
+"""What acts where packets wait for each other, which few do there; each has a line in ``CASES``."""
+
+ENOUGH = {"pe.app_data_kb": 61}
+"""Another value than in ``CASES``, with which these runs still find room."""
+
+
+def figure_of(listed: str) -> str:
+    """Return the figure that a summary lists under a name."""
+    if listed == "cycles.irq_entry":
+        return "pe.irq_entry_cycles"
+    return f"pe.{listed}" if listed.startswith("cycles.") else listed
+
+
+@pytest.mark.filterwarnings("ignore:.*can deadlock:chipsim.machine.parts.DeadlockWarning")
+@pytest.mark.parametrize("machine", list(ORDINARY))
+def test_what_an_ordinary_summary_lists_acts(machine: str) -> None:
+    values = {f: value for m, cases in CASES.items() if family(m) == family(machine)
+              for f, (_, value, _) in cases.items()}  # fmt: skip
+    scenario = ORDINARY[machine]
+    usual = scenario(machine, {})
+    before = result(usual)
+    listed = {figure_of(name) for name, kind in listing(usual).items() if kind == "A"}
+    listed -= FIXED[family(machine)].keys()
+    assert len(listed) > 8
+    without_effect = {
+        name
+        for name in listed
+        if result(scenario(machine, {name: ENOUGH.get(name, values[name])})) == before
+    }
+    assert without_effect == IN_CONGESTION[machine]
+
+
+def listing(simulation: Simulation) -> dict[str, str]:
+    """Return the kinds of the figures in a summary by the names that they have there."""
+    return {row["name"]: row["kind"] for row in assumptions(simulation)}

@@ -51,7 +51,7 @@ def test_a_barrier_knows_when_handlers_end(
     simulation.run()
     # At 300 MHz: the later handler's end, rounded as a whole or in its two parts, and the barrier.
     end = TICK + CYCLES["a"] * 10_000 // 3
-    release = end + int(simulation.settings.barrier_us * 1e6)
+    release = end + int(simulation.machine.description.number("pe.barrier_us") * 1e6)
     assert abs(found["a"] - release) <= 1
     assert found["a"] == found["b"]
     assert simulation.cores.awake_cycles.tolist() == list(CYCLES.values())

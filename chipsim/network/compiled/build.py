@@ -104,6 +104,7 @@ def first_state(machine: Machine, options: NetworkOptions) -> State:
         credits=credits,
         lists=records(width, 1),
         dropped=records(machine.ports, 1),
+        given_up=records(machine.ports, at.TYPES),
         latencies=records(options.bins, 1),
         hop_log=empty,
         inputs=aligned_copy(inputs.ports * at.PORT_STRIDE),

@@ -15,10 +15,9 @@ def of(machine: Machine, state: State) -> dict[str, I64]:
     found = np.flatnonzero(machine.port_kind == PortKind.SOURCE)
     blocked[found] = state.sources[at.BLOCKED :: at.SOURCE_STRIDE][: len(found)]
     lines = state.lines.reshape(-1, at.LINE_STRIDE)[: machine.channels]
-    patience = state.patience.reshape(-1, at.PATIENCE_STRIDE)[: machine.ports]
     counts = {
         "blocked_at": blocked,
-        "given_up_at": patience[:, at.GIVEN_UP].copy(),
+        "given_up_at": state.given_up.reshape(-1, at.TYPES)[: machine.ports].copy(),
         "channel_resent": lines[:, at.RESENT].copy(),
         "channel_emergency": lines[:, at.EMERGENCY].copy(),
         "channel_given_up": lines[:, at.GIVEN_UP_HERE].copy(),

@@ -21,7 +21,6 @@ from chipsim.network.compiled.layout import (
     DUE_START,
     EVENT_DEADLINE,
     FIRST_BRANCH,
-    GIVEN_UP,
     GIVEN_UP_HERE,
     HEAD,
     INTERVAL,
@@ -51,6 +50,8 @@ from chipsim.network.compiled.layout import (
     STAGE,
     TO,
     TWIN,
+    TYPE_HERE,
+    TYPES,
     WAIT,
     WAITED,
 )
@@ -178,6 +179,7 @@ def drop_rest(net: State, port: int, copy: int, now: int) -> None:
     leave(net, port, copy, max(now, copies[copy + LAST_END]), now)
     left = copies[copy + MASK]
     base = copies[copy + STAGE] + FIRST_BRANCH
+    net.given_up[port // PORT_STRIDE * TYPES + net.stages[base + TYPE_HERE]] += 1
     leaves = 0
     while left != 0:
         branch = base + lowest(left) * BRANCH_STRIDE
@@ -186,9 +188,7 @@ def drop_rest(net: State, port: int, copy: int, now: int) -> None:
         net.lines[channel // CHANNEL_STRIDE * LINE_STRIDE + GIVEN_UP_HERE] += 1
         withdraw(net, port, channel, now)
         left &= left - 1
-    patience = port // PORT_STRIDE * PATIENCE_STRIDE
-    net.patience[patience + GIVEN_UP] += 1
-    monitor = net.patience[patience + MONITOR]
+    monitor = net.patience[port // PORT_STRIDE * PATIENCE_STRIDE + MONITOR]
     if monitor >= 0 and handed_over(net, monitor, copy, now):
         return
     net.scalars[DROPPED] += leaves

@@ -11,6 +11,8 @@ file into the cache's hash: ``from chipsim.compiled import compiled``.
 
 from __future__ import annotations
 
+from chipsim.machine import route
+
 NONE = -1
 NEVER = 2**62
 """A time that is not known yet (a credit whose packet has not left)."""
@@ -131,10 +133,10 @@ RESENT = 1
 EMERGENCY = 2
 GIVEN_UP_HERE = 3  # branches that asked for it too long
 ISSUE = 4  # when a granted packet has left its FIFO; 0: with the end of its transmission
+TYPES = len(route.PACKETS)  # by port: packets given up, one word a type
 PATIENCE_STRIDE = 8  # by port
 SECOND_WAIT = 0  # how long a packet may ask for its detours; 0: no emergency routing
 MONITOR = 1  # record of the monitor that reads what is given up, or NONE
-GIVEN_UP = 2
 QUEUE_NEXT = 3  # LINK: first copy of its list that is not counted in QUEUED, or NONE
 QUEUED = 4  # copies that wait, as far as counted; an inbox's are in its COUNT
 QUEUE_PEAK = 5
@@ -231,6 +233,7 @@ STAGE_THERE = 1  # stage at the far end, NONE at a sink
 MASK_THERE = 2  # a bit for each of that stage's branches
 FLITS_HERE = 3
 LEAVES = 4
+TYPE_HERE = 5  # the packet's type: how many packets were given up is counted by type
 ROUTE_STRIDE = 8
 ROUTE_PORT = 0
 ROUTE_STAGE = 1

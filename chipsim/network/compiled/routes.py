@@ -14,7 +14,7 @@ import numpy as np
 
 from chipsim.errors import RouteError
 from chipsim.machine.model import Machine
-from chipsim.machine.route import SINK, Route
+from chipsim.machine.route import PACKETS, SINK, Route
 from chipsim.network import rules
 from chipsim.network.compiled.layout import (
     CHANNEL_STRIDE,
@@ -71,7 +71,7 @@ class RouteTable:
         Source port, first stage and its branches' mask, leaves, memory.
     stages : Words
         Twin and tally of each stage, and its branches: channel's base, stage at the far end and
-        the mask of its branches, flits, leaves.
+        the mask of its branches, flits, leaves, packet type.
     slots : dict of Visit to int
         Counter of each kind of visit of a packet router.
     """
@@ -122,13 +122,14 @@ class RouteTable:
         begin, onward = found.begin.tolist(), found.next.tolist()
         to, flits = (found.channel * CHANNEL_STRIDE).tolist(), checked.flits.tolist()
         leaves, masks = checked.leaves.tolist(), [_mask(n) for n in np.diff(found.begin).tolist()]
+        kinds = _types(routes)[found.route].tolist()
         numbers = [0] * len(masks) + [SINK]  # the last one is that of SINK
         masks.append(0)
         for stage in checked.order.tolist():
             rows: list[int] = []
             for at in range(begin[stage], begin[stage + 1]):
                 there = onward[at]
-                rows += (to[at], numbers[there], masks[there], flits[at], leaves[at], 0)
+                rows += (to[at], numbers[there], masks[there], flits[at], leaves[at], kinds[stage])
             tally = -1
             if stage in seen:
                 tally = self.slots.setdefault(seen[stage], len(self.slots))
@@ -210,11 +211,17 @@ def _rows(
 ) -> tuple[int, ...]:
     """Return branches as their records' words."""
     rows: list[int] = []
+    kind = PACKETS.index(plan.route.packet)
     for channel, flits, following, endpoints in limbs:
         there = 0 if following == SINK else _mask(len(plan.stages[following]))
         leaves = len(endpoints)
-        rows += [channel * CHANNEL_STRIDE, numbers[following], there, flits, leaves, 0]
+        rows += [channel * CHANNEL_STRIDE, numbers[following], there, flits, leaves, kind]
     return tuple(rows)
+
+
+def _types(routes: Sequence[Route]) -> I64:
+    """Return the numbers of the routes' packet types."""
+    return np.array([PACKETS.index(route.packet) for route in routes], dtype=np.int64)
 
 
 def _words(rows: tuple[int, ...]) -> int:

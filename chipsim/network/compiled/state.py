@@ -43,6 +43,7 @@ class State(NamedTuple):
     credits: I64
     lists: I64
     dropped: I64
+    given_up: I64
     latencies: I64
     hop_log: I64
     inputs: I64
@@ -103,6 +104,7 @@ def opened(directory: I64) -> State:
         words(directory[21]),
         words(directory[22]),
         words(directory[23]),
+        words(directory[24]),
     )
 
 

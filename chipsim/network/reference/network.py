@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chipsim.errors import NetworkError
 from chipsim.machine.behaviour import Behaviour
 from chipsim.machine.model import FullPolicy, Machine, PortKind
-from chipsim.machine.route import Route
+from chipsim.machine.route import PACKETS, Route
 from chipsim.network import rules
 from chipsim.network.api import (
     Carried,
@@ -391,12 +391,19 @@ class Network:
             channel_flits=carried.channel_flits,
             dropped_at=dropped_at,
             blocked_at=np.array([getattr(p, "blocked", 0) for p in self._ports], dtype=np.int64),
-            given_up_at=np.array([getattr(p, "given_up", 0) for p in self._ports], dtype=np.int64),
+            given_up_at=self._given_up(),
             channel_resent=np.array([o.resent for o in self._outputs], dtype=np.int64),
             channel_emergency=np.array([o.emergency for o in self._outputs], dtype=np.int64),
             channel_given_up=np.array([o.given_up for o in self._outputs], dtype=np.int64),
             **self._monitor_counts(),
         )
+
+    def _given_up(self) -> NDArray[np.int64]:
+        """Return the packets that waited too long, by port and type."""
+        counts = np.zeros((self.machine.ports, len(PACKETS)), dtype=np.int64)
+        for port in self._fifos():
+            counts[port.number] = port.given_up
+        return counts
 
     def _monitor_counts(self) -> dict[str, NDArray[np.int64]]:
         """Return what monitors have done, by node."""

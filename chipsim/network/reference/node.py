@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import simpy
 
 from chipsim.machine.model import NodeKind
+from chipsim.machine.route import PACKETS
 from chipsim.network.instant import ARBITRATION, ARRIVAL
 from chipsim.network.noise import hits
 from chipsim.network.reference.account import Account
@@ -245,7 +246,7 @@ class Node:
 
     def _lose(self, port: Port, copy: Copy) -> None:
         """Hand what ``copy`` still asks for to the monitor, or drop it."""
-        port.given_up += 1
+        port.given_up[PACKETS.index(copy.packet.plan.route.packet)] += 1
         for limb in copy.pending:
             self.outputs[limb.channel].given_up += 1
         if self.monitor is None or not self.monitor.takes(copy):

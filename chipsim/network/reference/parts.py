@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chipsim.machine.model import UNBOUNDED, FullPolicy
+from chipsim.machine.route import PACKETS
 from chipsim.network.reference.policies import Arbiter, Candidate, Slots
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ class Port:
         The channel that leads here; None for source ports.
     queue : deque of Copy
         Oldest first.
-    given_up : int
-        Copies that waited too long.
+    given_up : list of int
+        Copies that waited too long, by the packet's type.
     monitor : Monitor or None
         Who sends through this port what the router gave up.
     waiting, peak : int
@@ -133,7 +134,7 @@ class Port:
     slots: Slots
     feeder: Output | None = None
     queue: deque[Copy] = field(default_factory=deque)
-    given_up: int = 0
+    given_up: list[int] = field(default_factory=lambda: [0] * len(PACKETS))
     monitor: Monitor | None = None
     waiting: int = 0
     peak: int = 0
