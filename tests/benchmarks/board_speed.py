@@ -1,6 +1,6 @@
 """CPU time per PE tick and per packet-hop: a board of 48 chips beside a single chip.
 
-    python tests/benchmarks/board_speed.py [--ticks 40] [--repeat 3] [--network]
+    python tests/benchmarks/board_speed.py [--ticks 40] [--repeat 3] [--network | --busy]
 
 Every PE runs a batched kernel, which takes what has arrived and sends to a PE of its own: on the
 board to the PE of the same place on a neighbouring chip, by the packet routers' tables; on one chip
@@ -13,6 +13,9 @@ without packets (time per PE tick) and once with them (the difference per packet
 With ``--network`` the calls that such a run makes to its network are noted and made again to the
 network alone, the three cases in turn: CPU time per packet-hop in ``send``, ``advance`` and
 ``take``, after the first ticks. A busy chip on a board should cost what it costs alone.
+
+With ``--busy`` the same for 1 to 48 busy chips of the board that send to no other chip: the work of
+a packet-hop is the same in all of these cases, and what differs is how many records are in use.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +125,20 @@ def cases() -> list[Case]:
     ]
 
 
+def islands(counts: Sequence[int]) -> list[Case]:
+    """Return cases in which some chips of a board are busy and send to none but their own PEs."""
+    board = load_machine(BOARD)
+    assert board.chips is not None
+    every = board.pes()
+    per_chip = len(every) // len(board.chips)
+    found = []
+    for busy in counts:
+        number = np.arange(busy * per_chip)
+        near = number // per_chip * per_chip + (number + 4) % per_chip
+        found.append(Case(f"{busy} of 48 chips, on their own", board, every[: len(number)], near))
+    return found
+
+
 def prepared(case: Case, share: float, ticks: int) -> tuple[Simulation, Senders]:
     """Return a case's simulation, ready to run."""
     names = [f"v{i}" for i in range(len(case.pes))]
@@ -212,10 +229,10 @@ class Replay:
         return {name: took / hops * 1e9 for name, took in used.items()}
 
 
-def network_alone(share: float, ticks: int, repeat: int) -> None:
-    """Print the table of ``--network``; one chip's runs are four times as long."""
-    found = cases()
-    replays = [Replay(case, share, ticks * (1 if case is found[0] else 4)) for case in found]
+def network_alone(found: Sequence[Case], share: float, ticks: int, repeat: int) -> None:
+    """Print the table of the cases; the runs of one chip are four times as long."""
+    one = len(load_machine(CHIP).pes())
+    replays = [Replay(case, share, ticks * (4 if len(case.pes) == one else 1)) for case in found]
     times: list[list[dict[str, float]]] = [[] for _ in found]
     for _ in range(repeat):
         for at, replay in enumerate(replays):
@@ -239,10 +256,12 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--rate", type=float, default=10e6, help="packets/s on the whole board")
     parser.add_argument("--network", action="store_true", help="the network alone")
+    parser.add_argument("--busy", action="store_true", help="the network, by chips that are busy")
     options = parser.parse_args()
     share = options.rate / TICKS_PER_S / BOARD_PES
-    if options.network:
-        network_alone(share, options.ticks, options.repeat)
+    if options.network or options.busy:
+        wanted = islands((1, 3, 6, 12, 24, 48)) if options.busy else cases()
+        network_alone(wanted, share, options.ticks, options.repeat)
         return
     found = cases()
     for repeat in range(options.repeat):
