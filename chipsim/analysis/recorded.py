@@ -22,8 +22,9 @@ from chipsim.analysis.whole import check_copies, check_grants, copies_of
 from chipsim.errors import ChipsimError, TraceError, did_you_mean
 from chipsim.machine.library import load_machine
 from chipsim.machine.model import Machine
-from chipsim.trace.layout import EXPERIMENT, NAMES, PARTS, SUMMARY
+from chipsim.trace.layout import EXPERIMENT, NAMES, PARTS, STATUS, SUMMARY
 from chipsim.trace.manifest import check_parts, read_parts
+from chipsim.trace.marks import check_mark, difference
 from chipsim.trace.names import read_names
 from chipsim.trace.schema import OPERATION, SCHEMAS
 from chipsim.trace.status import Status, read_status, read_summary
@@ -53,9 +54,12 @@ class Recorded:
         self.summary: dict[str, Any] = {}
         if self.status.complete or (path / SUMMARY).is_file():
             self.summary = read_summary(path, incomplete=True)
+        else:
+            self.check_file(SUMMARY)
         self.experiment = _read_experiment(path / EXPERIMENT)
         self._files = read_parts(path)
         self._names = read_names(path)
+        self.check_file(PARTS)
         if self._files is not None:
             check_parts(path, self._files, NAMES)
 
@@ -68,6 +72,7 @@ class Recorded:
         notes = []
         if not self.status.complete:
             notes.append(f"incomplete: {self.status.describe()}; figures cover what it wrote")
+        notes += self._foreign
         if self._lost:
             notes.append(
                 f"{', '.join(SCHEMAS[name].directory for name in self._lost)}: missing, though the "
@@ -181,6 +186,29 @@ class Recorded:
         """Return how many rows a data set has, without reading them."""
         self._check_known(name)
         return row_count(self.path, SCHEMAS[name])
+
+    def check_file(self, name: str) -> None:
+        """Refuse one of :data:`chipsim.trace.marks.MARKED` that the run has not written so.
+
+        Raises
+        ------
+        TraceError
+        """
+        check_mark(self.path, name, self.status.marks)
+
+    @property
+    def _foreign(self) -> list[str]:
+        """What is to be said of settings that are not those of the run, or may not be.
+
+        They are no error: who has moved a machine's description writes its new place into them.
+        """
+        if self.status.complete and self.status.marks is None:
+            return [
+                f"{STATUS} has no checksums (a run of an earlier chipsim): a summary, settings or "
+                "metrics of another run may go unnoticed"
+            ]
+        found = difference(self.path, EXPERIMENT, self.status.marks)
+        return [f"{found}; settings and names are those of the file"] if found else []
 
     def _check_known(self, name: str) -> None:
         if name not in SCHEMAS:

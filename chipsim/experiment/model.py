@@ -142,6 +142,17 @@ class TraceSection(Section):
     rows_per_part: Annotated[int, Field(ge=1, le=10**8)] | None = None
     """Rows of a Parquet part."""
 
+    def without_effect(self) -> list[str]:
+        """Return a sentence for each setting that is given though nothing is traced."""
+        if self.level != "summary":
+            return []
+        return [
+            f"trace.{name}: has no effect at trace.level 'summary', which writes no trace; set "
+            "trace.level to 'packets' or 'hops', or leave it out"
+            for name in type(self).model_fields
+            if name != "level" and getattr(self, name) is not None
+        ]
+
 
 class ExperimentModel(Section):
     """All sections of an experiment. Subclass it to add an experiment's own sections."""
@@ -179,7 +190,7 @@ class ExperimentModel(Section):
             problems.append(
                 f"trace.last_batch: got {trace.last_batch}, expected at least trace.first_batch"
             )
-        return problems
+        return problems + trace.without_effect()
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

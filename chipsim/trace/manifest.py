@@ -6,17 +6,16 @@ It is written when the recorder closes: a killed run has none.
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
 from chipsim.errors import TraceError
 from chipsim.trace.files import read_json, write_file
 from chipsim.trace.layout import NAMES, PARTS
+from chipsim.trace.marks import mark, told
 from chipsim.trace.schema import SCHEMAS
 
 PARTS_FORMAT = "chipsim-parts/1"
-_BLOCK = 1 << 20
 
 
 def write_parts(directory: Path) -> None:
@@ -30,7 +29,7 @@ def write_parts(directory: Path) -> None:
     for schema in SCHEMAS.values():
         folder = directory / schema.directory
         names += sorted(f"{schema.directory}/{path.name}" for path in folder.glob("part-*.parquet"))
-    value = {"format": PARTS_FORMAT, "files": {name: _mark(directory / name) for name in names}}
+    value = {"format": PARTS_FORMAT, "files": {name: mark(directory / name) for name in names}}
     write_file(directory / PARTS, json.dumps(value, indent=1).encode() + b"\n")
 
 
@@ -57,7 +56,7 @@ def read_parts(directory: Path) -> dict[str, dict[str, Any]] | None:
             "read it with the version that wrote it, or run again"
         )
     files = value.get("files")
-    if not isinstance(files, dict) or not all(isinstance(mark, dict) for mark in files.values()):
+    if not isinstance(files, dict) or not all(isinstance(found, dict) for found in files.values()):
         raise TraceError(
             f"{path}: files: got {json.dumps(files)[:60]}, expected a length and a checksum for "
             "each file by name; copy the directory again, or run again"
@@ -91,24 +90,11 @@ def check_parts(directory: Path, files: dict[str, dict[str, Any]], folder: str) 
         for name in sorted(wanted ^ found)
     ]
     for name in sorted(wanted & found):
-        got = _mark(directory / name)
+        got = mark(directory / name)
         if got != files[name]:
             problems.append(
-                f"{directory / name}: got {_told(got)}, this run wrote {_told(files[name])} "
+                f"{directory / name}: got {told(got)}, this run wrote {told(files[name])} "
                 f"({PARTS}); the file is damaged or of another run"
             )
     if problems:
         raise TraceError("\n".join([*problems, "copy the directory again, or run again"]))
-
-
-def _told(mark: dict[str, Any]) -> str:
-    return f"{mark.get('bytes')} bytes with checksum {mark.get('crc32')}"
-
-
-def _mark(path: Path) -> dict[str, Any]:
-    checksum = length = 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            checksum = zlib.crc32(block, checksum)
-            length += len(block)
-    return {"bytes": length, "crc32": f"{checksum:08x}"}

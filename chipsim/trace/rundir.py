@@ -26,6 +26,7 @@ from chipsim.trace.layout import (
     SUMMARY,
     WEIGHTS,
 )
+from chipsim.trace.marks import marks_of
 from chipsim.trace.status import State, lock, read_status, write_status
 
 
@@ -203,7 +204,7 @@ class RunDirectory:
     def _end(self, state: State, reason: str = "") -> None:
         if self._metrics is not None:
             self._metrics.close()
-        write_status(self.path, state, reason)
+        write_status(self.path, state, reason, marks_of(self.path))
         if self._lock is not None:
             self._lock.close()
             self._lock = None

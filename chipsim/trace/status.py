@@ -8,6 +8,7 @@ incomplete either way.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast, get_args
@@ -15,6 +16,7 @@ from typing import IO, Any, Literal, cast, get_args
 from chipsim.errors import TraceError
 from chipsim.trace.files import read_json, write_file
 from chipsim.trace.layout import FORMAT, LOCK, OURS, STATUS, SUMMARY
+from chipsim.trace.marks import Mark, check_mark
 
 State = Literal["running", "finished", "interrupted", "failed"]
 
@@ -30,11 +32,15 @@ class Status:
         Why it did not finish; empty otherwise.
     alive : bool
         Whether a process is still at it.
+    marks : dict or None
+        Length and checksum of the run's small files (:mod:`chipsim.trace.marks`), by name; None of
+        a run that did not come to an end of any kind, or of an earlier chipsim.
     """
 
     state: State
     reason: str = ""
     alive: bool = False
+    marks: dict[str, Mark] | None = None
 
     @property
     def complete(self) -> bool:
@@ -49,10 +55,14 @@ class Status:
         return f"the run {'was ' if self.state == 'interrupted' else ''}{self.state}{reason}"
 
 
-def write_status(directory: Path, state: State, reason: str = "") -> None:
-    """Say how far a run is."""
-    text = json.dumps({"format": FORMAT, "state": state, "reason": reason}, indent=2)
-    write_file(directory / STATUS, text.encode() + b"\n")
+def write_status(
+    directory: Path, state: State, reason: str = "", marks: Mapping[str, Mark] | None = None
+) -> None:
+    """Say how far a run is, and which files it has written."""
+    value: dict[str, Any] = {"format": FORMAT, "state": state, "reason": reason}
+    if marks is not None:
+        value["files"] = marks
+    write_file(directory / STATUS, json.dumps(value, indent=2).encode() + b"\n")
 
 
 def read_status(directory: str | Path) -> Status:
@@ -85,7 +95,14 @@ def read_status(directory: str | Path) -> Status:
             f"{path / STATUS}: got state {state!r}, expected one of {', '.join(get_args(State))}; "
             "the file is broken: run again"
         )
-    return Status(cast(State, state), str(status.get("reason", "")), alive=_is_locked(path))
+    marks = status.get("files")
+    if marks is not None and not _are_marks(marks):
+        raise TraceError(
+            f"{path / STATUS}: files: got {json.dumps(marks)[:60]}, expected a length and a "
+            "checksum for each file by name; the file is broken: run again"
+        )
+    reason = str(status.get("reason", ""))
+    return Status(cast(State, state), reason, alive=_is_locked(path), marks=marks)
 
 
 def read_summary(directory: str | Path, *, incomplete: bool = False) -> dict[str, Any]:
@@ -101,7 +118,7 @@ def read_summary(directory: str | Path, *, incomplete: bool = False) -> dict[str
     ------
     TraceError
         As :func:`read_status`; and if the run did not finish (unless ``incomplete``), or its
-        summary is missing or broken.
+        summary is missing, broken, or not the one that it has written.
     """
     path = Path(directory)
     status = read_status(path)
@@ -115,6 +132,7 @@ def read_summary(directory: str | Path, *, incomplete: bool = False) -> dict[str
         )
     if not summary.is_file():
         raise TraceError(f"{summary}: missing, though the run finished; run again")
+    check_mark(path, SUMMARY, status.marks)
     return read_json(summary)
 
 
@@ -133,6 +151,10 @@ def lock(path: Path) -> IO[bytes] | None:
             f"{path}: another process writes a run here; give another --out"
         ) from error
     return handle
+
+
+def _are_marks(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(mark, dict) for mark in value.values())
 
 
 def _is_locked(path: Path) -> bool:

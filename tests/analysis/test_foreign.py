@@ -125,5 +125,78 @@ def test_an_older_run_has_no_list_of_parts(two: tuple[Path, Path], tmp_path: Pat
     assert json.loads((copy / "parts.json").read_text())["files"].keys() > {"vertices.json"}
     assert open_run(copy).notes == ()
     (copy / "parts.json").unlink()
+    with pytest.raises(TraceError, match=r"parts\.json: is missing \(status\.json has its mark"):
+        open_run(copy)
+    without_marks(copy)
     run = open_run(copy)
-    assert run.packets.num_rows and "no parts.json" in run.notes[0]
+    assert run.packets.num_rows and "no parts.json" in run.notes[1]
+
+
+def without_marks(run: Path) -> None:
+    """Make a run's status one of an earlier chipsim."""
+    status = json.loads((run / "status.json").read_text())
+    del status["files"]
+    (run / "status.json").write_text(json.dumps(status))
+
+
+@pytest.mark.parametrize("name", ["summary.json", "parts.json", "metrics.csv"])
+@pytest.mark.parametrize("command", ["inspect", "report"])
+def test_a_file_of_another_run(
+    name: str,
+    command: str,
+    two: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, other = two
+    copy = copied(one, tmp_path / "copy")
+    if (one / name).read_bytes() == (other / name).read_bytes():
+        (copy / name).write_text((other / name).read_text().replace("0.", "1.", 1))
+    else:
+        shutil.copy(other / name, copy / name)
+    capsys.readouterr()
+    code = main([command, str(copy)])
+    err = capsys.readouterr().err
+    if name == "metrics.csv" and command == "inspect":
+        assert code == 0  # which does not read it
+        return
+    assert code == 2
+    assert f"{name}: got " in err and "was edited, or is of another run; copy the" in err
+
+
+def test_an_edited_summary_is_refused_and_a_host_field_is_not(
+    two: tuple[Path, Path], tmp_path: Path
+) -> None:
+    copy = copied(two[0], tmp_path / "copy")
+    summary = json.loads((copy / "summary.json").read_text())
+    (copy / "summary.json").write_text(json.dumps(summary | {"cpu_s": 1e6}))
+    assert open_run(copy).summary["cpu_s"] == 1e6
+    changed = json.dumps(summary | {"copies_delivered": summary["copies_delivered"] + 1})
+    (copy / "summary.json").write_text(changed)
+    with pytest.raises(TraceError, match=r"summary\.json: got .* \(fields of the host left out\)"):
+        open_run(copy)
+    without_marks(copy)
+    assert "status.json has no checksums" in open_run(copy).notes[0]
+
+
+def test_settings_of_another_run_are_told(two: tuple[Path, Path], tmp_path: Path) -> None:
+    copy = copied(two[0], tmp_path / "copy")
+    shutil.copy(two[1] / "experiment.toml", copy / "experiment.toml")
+    (note,) = open_run(copy).notes
+    assert "experiment.toml: got" in note and "settings and names are those of the file" in note
+
+
+def test_the_same_run_has_the_same_marks(two: tuple[Path, Path], tmp_path: Path) -> None:
+    again = make_run(tmp_path / "again", **TINY)
+    assert (again / "status.json").read_bytes() == (two[0] / "status.json").read_bytes()
+    marked = json.loads((again / "status.json").read_text())["files"]
+    assert list(marked) == ["summary.json", "experiment.toml", "metrics.csv", "parts.json"]
+
+
+@pytest.mark.parametrize("files", ["3", '{"summary.json": 3}'])
+def test_marks_that_are_broken(files: str, two: tuple[Path, Path], tmp_path: Path) -> None:
+    copy = copied(two[0], tmp_path / "copy")
+    status = json.loads((copy / "status.json").read_text()) | {"files": json.loads(files)}
+    (copy / "status.json").write_text(json.dumps(status))
+    with pytest.raises(TraceError, match=r"status\.json: files: got .*, expected a length and a"):
+        open_run(copy)

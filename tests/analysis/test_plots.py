@@ -16,6 +16,8 @@ from chipsim.analysis.run import Run, open_run
 from chipsim.errors import ChipsimError, TraceError
 from chipsim.machine.library import load_machine
 
+from .conftest import sealed
+
 plt = pytest.importorskip("matplotlib.pyplot", reason="needs the extra plots")
 Rows = list[dict[str, Any]]
 
@@ -168,7 +170,7 @@ def test_learning_curve(run: Run, tmp_path: Path, directory: Path) -> None:
     copy = Path(shutil.copytree(directory, tmp_path / "copy"))
     (copy / "metrics.csv").unlink()
     with pytest.raises(TraceError, match="no epoch was finished"):
-        plots.learning_curve(open_run(copy))
+        plots.learning_curve(open_run(sealed(copy)))
 
 
 def test_energy_and_power(run: Run, hurried: Path) -> None:

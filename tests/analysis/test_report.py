@@ -25,7 +25,7 @@ from chipsim.mapping.application import Net
 from chipsim.testing.scripted import scripted_simulation
 from chipsim.trace.rundir import RunDirectory
 
-from .conftest import at_level, raw_rows
+from .conftest import at_level, raw_rows, sealed
 
 Rows = list[dict[str, Any]]
 CHIP = load_machine("spinnaker2")
@@ -545,7 +545,7 @@ def test_any_metrics_file_is_read_or_refused(content: bytes) -> None:
 def test_a_training_that_diverged(directory: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(directory, tmp_path / "copy"))
     (copy / "metrics.csv").write_text("epoch,loss\n1,0.5\n2,nan\n3,inf\n")
-    (run,) = report_data([open_run(copy)])["runs"]
+    (run,) = report_data([open_run(sealed(copy))])["runs"]
     assert run["learning"]["rows"] == [[1.0, 0.5], [2.0, None], [3.0, None]]
 
 

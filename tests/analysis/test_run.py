@@ -17,7 +17,7 @@ from chipsim.errors import TraceError
 from chipsim.trace.rundir import RunDirectory
 from chipsim.trace.schema import SCHEMAS
 
-from .conftest import at_level
+from .conftest import at_level, sealed
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_traced_part_is_noted(copy: Path) -> None:
     text = (copy / "experiment.toml").read_text()
     changed = text.replace('level = "hops"', 'level = "hops"\nkinds = ["spike"]')
     (copy / "experiment.toml").write_text(changed)
-    (note,) = open_run(copy).notes
+    (note,) = open_run(sealed(copy)).notes
     assert note == "the trace covers a part of the run only: kinds = ['spike']"
 
 

@@ -17,6 +17,7 @@ from chipsim.trace.window import Window
 from eventprop_apps.experiment import KINDS, YINYANG
 
 ROOT = Path(__file__).parents[2]
+TRACED, QUIET = {"trace.level": "packets"}, {"trace.level": "summary"}
 
 
 def problems(*arguments: Any, **keywords: Any) -> tuple[str, ...]:
@@ -97,6 +98,7 @@ def test_settings_reach_every_section_and_the_machine() -> None:
             "machine.noc.hop_cycles": 7,
             "machine.noc.fifo_packets": "unbounded",
             "network.model": "simpy",
+            "trace.level": "packets",
             "trace.kinds": ["error"],
             "model.dt_ms": 1,
         },
@@ -130,7 +132,12 @@ def test_a_file_gives_what_differs_and_keeps_the_rest(tmp_path: Path) -> None:
 
 
 def test_a_resolved_file_gives_the_same_experiment(tmp_path: Path) -> None:
-    sets = {"machine.noc.hop_cycles": 7, "train.seed": 5, "trace.end_ms": 3.5}
+    sets = {
+        "machine.noc.hop_cycles": 7,
+        "train.seed": 5,
+        "trace.level": "hops",
+        "trace.end_ms": 3.5,
+    }
     first = resolve("yinyang", sets)
     text = toml.dumps(first.table(), first.comments())
     again = resolve(str(file(tmp_path, text)))
@@ -208,14 +215,34 @@ def test_wrong_members_of_lists_are_named_by_their_place() -> None:
         ({"data.train_samples": 21}, "data.train_samples: got 21, expected at least one batch (tr"),
         ({"data.first_step": 27}, "data.first_step: got 27, expected at most 26, the last of"),
         ({"model.factors": "euler", "model.dt_ms": 5}, "model.dt_ms: got 5.0, expected less than"),
-        ({"trace.kinds": ["spikes"]}, "trace.kinds: unknown kind 'spikes'; did you mean 'spike'?"),
-        ({"trace.start_ms": 5, "trace.end_ms": 4}, "trace.end_ms: got 4.0, expected a time after"),
-        ({"trace.first_batch": 2, "trace.last_batch": 1}, "trace.last_batch: got 1, expected at"),
-        ({"trace.start_ms": 1e-10}, "trace.start_ms: ms: got 1e-10 ms, which is 0.1 ps; expected"),
+        (
+            {"trace.kinds": ["spikes"]},
+            "trace.kinds: unknown kind 'spikes'; did you mean 'spike'?",
+        ),
+        (
+            {"trace.start_ms": 5, "trace.end_ms": 4},
+            "trace.end_ms: got 4.0, expected a time after",
+        ),
+        (
+            {"trace.first_batch": 2, "trace.last_batch": 1},
+            "trace.last_batch: got 1, expected at",
+        ),
+        (
+            {**QUIET, "trace.end_ms": 4},
+            "trace.end_ms: has no effect at trace.level 'summary', which",
+        ),
+        (
+            {**QUIET, "trace.membrane": ["a"]},
+            "trace.membrane: has no effect at trace.level 'summary'",
+        ),
+        (
+            {"trace.start_ms": 1e-10},
+            "trace.start_ms: ms: got 1e-10 ms, which is 0.1 ps; expected",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_named(sets: dict[str, Any], start: str) -> None:
-    (found,) = problems("yinyang", sets)
+    (found,) = problems("yinyang", TRACED | sets)
     assert found.removeprefix("--set ").startswith(start)
 
 

@@ -83,10 +83,11 @@ def learning(run: Run) -> Json | None:
     Raises
     ------
     TraceError
-        If the file is broken.
+        If the file is broken, missing, or not the one that the run has written.
     """
     path = run.path / METRICS
     if not path.is_file():
+        run.check_file(METRICS)
         return None
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -100,6 +101,7 @@ def learning(run: Run) -> Json | None:
         raise TraceError(
             f"{path}: cannot be read: {error}; the file is broken: run again"
         ) from error
+    run.check_file(METRICS)
     if not values:
         return None
     return {"columns": names, "rows": values}
