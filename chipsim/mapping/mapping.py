@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from collections.abc import Mapping as TypingMapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chipsim import seeds
-from chipsim.errors import MappingError
+from chipsim.errors import ChipsimError, MappingError, PluginError
 from chipsim.machine.lut import Plan
 from chipsim.machine.model import Machine
 from chipsim.machine.programmed import program
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from chipsim.mapping.chip_tables import ChipTables
     from chipsim.mapping.metrics import Metrics
     from chipsim.mapping.tables import Tables
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -183,19 +186,24 @@ def map_application(
     MappingError
         If the application does not fit, or a strategy returned what the machine cannot do.
     PluginError
-        For an unknown strategy, or one that cannot be loaded.
+        For an unknown strategy, one that cannot be loaded, or one that fails.
     """
     place, route = strategies.placer(placer), strategies.router(router)
     by = (_name(placer), _name(router))
     first = allocate_keys(application)
-    placement = place(application, machine, seeds.rng(seed, "mapping", "place"))
+    placement = _called(
+        f"placer {by[0]!r}", place, application, machine, seeds.rng(seed, "mapping", "place")
+    )
     who = f"placer {by[0]!r}"
     if application.together or application.apart:
         check(application, machine, placement, None, first, by=who, constraints=False)
         placement = repaired(application, machine, placement)
     check(application, machine, placement, None, first, by=who)
     blocks = give_keys(keys, application, placement, machine)
-    routes = route(application, placement, machine, seeds.rng(seed, "mapping", "route"))
+    routes = _called(
+        f"router {by[1]!r}", route, application, placement, machine,
+        seeds.rng(seed, "mapping", "route"),
+    )  # fmt: skip
     machine, plans = programmed(machine, routes)
     who = f"placer {by[0]!r}, router {by[1]!r}"
     if plans:
@@ -230,6 +238,27 @@ def programmed(
     if not isinstance(routes, ProgrammedRoutes) or not routes.plans:
         return machine, {}
     return program(machine, routes.plans), dict(routes.plans)
+
+
+def _called(who: str, strategy: Callable[..., R], *arguments: Any) -> R:
+    """Call a strategy; say which one it was, and where, if it fails.
+
+    Raises
+    ------
+    PluginError
+        Caused by what the strategy raised, unless that is an error of chipsim, which it may raise.
+    """
+    try:
+        return strategy(*arguments)
+    except ChipsimError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise PluginError(
+            f"{who} failed on application {arguments[0].name!r}: {type(error).__name__}: {error} "
+            f"({place.filename}, line {place.lineno}, in {place.name}); mend it, or raise a "
+            "MappingError that says why there is no mapping"
+        ) from error
 
 
 def _name(strategy: str | Callable[..., Any]) -> str:

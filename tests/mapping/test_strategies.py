@@ -33,6 +33,41 @@ def test_a_function_is_a_strategy() -> None:
     assert mapping.router == "chipsim.mapping.routing.default:route"
 
 
+def stumbles(
+    application: Application, machine: Machine, rng: np.random.Generator
+) -> dict[Name, int]:
+    """A placer with a mistake."""
+    return {vertex.name: 1 // 0 for vertex in application.vertices}
+
+
+def lost(
+    application: Application,
+    placement: Mapping[Name, int],
+    machine: Machine,
+    rng: np.random.Generator,
+) -> dict[Name, tuple[Route, ...]]:
+    """A router with a mistake."""
+    return {net.name: () for net in placement}  # type: ignore[attr-defined]
+
+
+def test_a_strategy_that_fails_is_named_with_the_place() -> None:
+    with pytest.raises(PluginError, match=r"placer '.*:stumbles' failed on application ") as found:
+        map_application(replicas(2), machine("spinnaker2"), stumbles, "default")
+    assert "ZeroDivisionError: integer division or modulo by zero (" in str(found.value)
+    assert "test_strategies.py, line " in str(found.value)
+    assert isinstance(found.value.__cause__, ZeroDivisionError)
+    with pytest.raises(PluginError, match=r"router '.*:lost' failed .*AttributeError"):
+        map_application(replicas(2), machine("spinnaker2"), "paper", lost)
+
+
+def test_an_error_of_chipsim_passes_through() -> None:
+    def refuses(*_: object) -> dict[Name, int]:
+        raise MappingError("mine", ["there is no mapping"])
+
+    with pytest.raises(MappingError, match="there is no mapping"):
+        map_application(replicas(2), machine("spinnaker2"), refuses, "default")
+
+
 def test_entry_points_join_and_cannot_take_a_built_in_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
