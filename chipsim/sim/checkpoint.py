@@ -22,7 +22,7 @@ from chipsim.units import FOREVER
 if TYPE_CHECKING:
     from chipsim.sim.simulation import Simulation
 
-FORMAT = "chipsim-checkpoint/1"
+FORMAT = "chipsim-checkpoint/2"
 """Version of the file's layout."""
 ABOUT = "about"
 
