@@ -100,9 +100,10 @@ def rows(simulation: Simulation, counts: Counters) -> Iterator[Row]:
 
 
 def missed(simulation: Simulation) -> list[Missed]:
-    """Return the first missed deadlines of a run, in the order of the handlers' ends.
+    """Return the first missed deadlines of a run, in the order of the handlers' ends, then cores.
 
-    That in which they were noticed is another where a trace has windows of time.
+    Which they are does not depend on the order in which they were noticed, which is another where a
+    trace has windows of time.
     """
     kept = sorted(simulation.tick_log.missed.tolist(), key=lambda row: (row[2], row[0]))
     return [

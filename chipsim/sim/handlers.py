@@ -46,10 +46,10 @@ FIELDS = 28
 ) = range(FIELDS)
 
 MISSES = 2048
-"""Missed deadlines that are kept one by one: the first ones of a run."""
-HANDLERS, OVERRUNS, USE_MAX_PS, ALL_CYCLES, LOG = range(5)
+"""Missed deadlines that are kept one by one: the first ones of a run, by the handlers' ends."""
+HANDLERS, OVERRUNS, USE_MAX_PS, ALL_CYCLES, LAST, LOG = range(6)
 """Positions in the totals; from ``LOG`` on stand core, tick, end and lateness [ps] of the first
-:data:`MISSES` overruns, one after another."""
+:data:`MISSES` overruns, in no order, and in ``LAST`` which of them ends last (of many: core)."""
 TOTALS = LOG + 4 * MISSES
 
 
@@ -198,6 +198,30 @@ def note_burst(data: I64, core: int) -> None:
 
 
 @inlined
+def note_miss(totals: I64, core: int, tick: int, end: int, late: int) -> None:
+    """Keep an overrun if it is one of the first by (end, core), in whatever order they come.
+
+    Handlers are closed when something looks at them, at the end of a window of the trace too: the
+    first to be noticed would depend on the windows.
+    """
+    place, last = totals[OVERRUNS], LOG + 4 * totals[LAST]
+    if place >= MISSES:
+        if (end, core) > (totals[last + 2], totals[last]):
+            return
+        place = totals[LAST]
+    at = LOG + 4 * place
+    totals[at], totals[at + 1], totals[at + 2], totals[at + 3] = core, tick, end, late
+    if totals[OVERRUNS] < MISSES:
+        if place == 0 or (end, core) > (totals[last + 2], totals[last]):
+            totals[LAST] = place
+        return
+    for other in range(MISSES):
+        row, last = LOG + 4 * other, LOG + 4 * totals[LAST]
+        if (totals[row + 2], totals[row]) > (totals[last + 2], totals[last]):
+            totals[LAST] = other
+
+
+@inlined
 def note_use(data: I64, core: int, end: int, totals: I64) -> None:
     """Count how long after its tick a handler ended, and whether the next tick had begun."""
     use = end - (data[OFFSET_PS, core] + data[TICK, core] * data[PERIOD_PS, core])
@@ -206,10 +230,7 @@ def note_use(data: I64, core: int, end: int, totals: I64) -> None:
     if use > data[USE_MOST_PS, core]:
         data[USE_MOST_PS, core] = use
     if use > data[PERIOD_PS, core]:
-        if totals[OVERRUNS] < MISSES:
-            at = LOG + 4 * totals[OVERRUNS]
-            totals[at], totals[at + 1] = core, data[TICK, core]
-            totals[at + 2], totals[at + 3] = end, use - data[PERIOD_PS, core]
+        note_miss(totals, core, data[TICK, core], end, use - data[PERIOD_PS, core])
         totals[OVERRUNS] += 1
         data[MISSED, core] += 1
 

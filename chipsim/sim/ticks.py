@@ -58,6 +58,9 @@ class TickLog:
 
     @property
     def missed(self) -> NDArray[np.int64]:
-        """The first :data:`~chipsim.sim.handlers.MISSES` overruns: core, tick, end, lateness."""
+        """The first :data:`~chipsim.sim.handlers.MISSES` overruns by (end, core), in no order.
+
+        Columns: core, tick, end and lateness [ps].
+        """
         kept = min(self.overruns, handlers.MISSES)
         return self.totals[handlers.LOG :].reshape(-1, 4)[:kept]

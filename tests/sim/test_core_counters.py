@@ -14,12 +14,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import simpy
 
 from chipsim.machine.library import load_machine
 from chipsim.mapping.application import Application, Net, Vertex
 from chipsim.mapping.mapping import map_application
+from chipsim.sim import handlers
+from chipsim.sim.clock import TickClock
 from chipsim.sim.program import Kernel, StepCall
 from chipsim.sim.simulation import Simulation
+from chipsim.sim.ticks import TickLog
 from chipsim.testing.scripted import Scripted, scripted_simulation, trace_rows
 
 TICK_US = 10
@@ -294,6 +298,22 @@ def test_the_log_is_finite_and_the_counter_is_not() -> None:
     assert core(simulation, "busy")["Times_the_timer_tic_over_ran"] == MISSES + 20
     log = simulation.missed_deadlines()
     assert [entry.tick for entry in log] == list(range(MISSES))
+
+
+def test_which_misses_are_kept_does_not_depend_on_when_they_are_noticed() -> None:
+    """Windows of a trace close handlers earlier than a tick does, and so in another order."""
+    random = np.random.default_rng(3)
+    ends = random.integers(0, 900, 2 * handlers.MISSES)  # many at one instant, on several cores
+    cores = random.permutation(len(ends))
+    rows = np.stack([cores, cores % 7, ends, ends + 5], axis=1)
+    wanted = sorted(rows.tolist(), key=lambda row: (row[2], row[0]))[: handlers.MISSES]
+    for order in (slice(None), slice(None, None, -1), np.argsort(ends, kind="stable")):
+        log = TickLog(TickClock(simpy.Environment(), 1000))
+        for core, tick, end, late in rows[order].tolist():
+            handlers.note_miss(log.totals, core, tick, end, late)
+            log.totals[handlers.OVERRUNS] += 1
+        kept = sorted(log.missed.tolist(), key=lambda row: (row[2], row[0]))
+        assert kept == wanted
 
 
 # --------------------------------------------------------------------- operations and programs

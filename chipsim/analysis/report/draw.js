@@ -19,7 +19,7 @@ function sv(name, attributes, ...children) {
   return node;
 }
 function picture(width, height, label) {
-  return sv("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  return sv("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, style: `--drawn: ${width}px` });
 }
 function word(x, y, text, more) { return sv("text", { x: r1(x), y: r1(y), ...more }, String(text)); }
 function hint(node, text) { node.append(sv("title", {}, text)); return node; }
